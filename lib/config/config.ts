@@ -1,0 +1,177 @@
+import { type BackendTls } from '../core/backend.ts'
+import { type Duration } from '../core/duration.ts'
+import { type Policy } from '../balancing/policy.ts'
+import { type StickyStrategy } from '../sticky/strategy.ts'
+import { type Probe } from '../health/probe.ts'
+import { type Hooks } from '../proxy/hooks.ts'
+import { type Logger, type LogLevel } from '../core/logger.ts'
+
+/** What `lb.config.ts` exports, and what `createBalancer` and `reload` take. */
+export interface Config extends PoolConfig {
+  /**
+   * Where clients connect: a port, a listener, or several.
+   * Needed for `listen()` only; inside a server of your own leave it out.
+   * @default none in the library; `wslb start` listens on port 8080
+   */
+  listen?: number | ListenConfig | readonly (number | ListenConfig)[]
+  /**
+   * Several pools by name. `backends`, `balance`, `sticky` and `health` at the top level are shorthand
+   * for one pool named `default`; both forms cannot be mixed for that name.
+   */
+  pools?: Readonly<Record<string, PoolConfig & { backends: readonly BackendConfig[] }>>
+  /**
+   * First match wins. A request that matches none gets 404.
+   * @default everything goes to the pool `default`
+   */
+  routes?: readonly RouteConfig[]
+  /** How live sockets are ended on shutdown and when their backend leaves. */
+  drain?: DrainConfig
+  websocket?: WebSocketConfig
+  timeouts?: TimeoutsConfig
+  /**
+   * Backends tried for one request at most, the first included. Only what is safe is tried again: nothing of a
+   * non-idempotent request was sent; an upgrade before its `101` always is.
+   * @default 3
+   */
+  attempts?: number
+  /**
+   * Peers whose `X-Forwarded-*` headers we believe: addresses or CIDRs (`'10.0.0.0/8'`), or `true` for everybody.
+   * Danger: a client that is believed can claim any address.
+   * @default false
+   */
+  trustProxy?: boolean | string | readonly string[]
+  /** Your code on the way of a request. */
+  hooks?: Hooks
+  /**
+   * Level of the built-in log on stderr, or a logger shaped like pino's.
+   * @default 'info' in `wslb start`; 'silent' in the library
+   */
+  log?: LogLevel | Logger
+}
+
+/** Interchangeable backends with one policy, one stickiness, one health loop. */
+export interface PoolConfig {
+  /** Urls, or objects with a url. May be empty: requests then get 503. */
+  backends?: readonly BackendConfig[]
+  /**
+   * Who gets a client that belongs to nobody: a built-in policy by name, or a policy of your own.
+   * @default 'random'
+   */
+  balance?: 'random' | 'round-robin' | 'least-connections' | 'p2c' | Policy
+  /**
+   * How a client finds its backend again: `'cookie'`, a strategy, an ordered list of them, or `false`.
+   * @default 'cookie'
+   */
+  sticky?: false | 'cookie' | StickyStrategy | readonly ('cookie' | StickyStrategy)[]
+  /** The health loop; `false` holds every backend to be up for ever. */
+  health?: false | HealthConfig
+}
+
+export type BackendConfig = string | BackendObject
+
+export interface BackendObject {
+  /** `http://` or `https://`, host and port, no path. WebSockets use the same url. */
+  url: string
+  /** Stable name: counters, health and sockets follow it across reloads. @default host:port of the url */
+  id?: string
+  /** Share of new clients in proportion to the others. 0 gets none but those that stick to it. @default 1 */
+  weight?: number
+  /** Open tunnels and running requests at most; more get another backend, or 503. @default unlimited */
+  maxConnections?: number
+  /** Only used while no other backend of the pool is up. @default false */
+  backup?: boolean
+  /** TLS towards an `https://` backend. */
+  tls?: BackendTls
+}
+
+export interface ListenConfig {
+  /** 0 lets the system choose. */
+  port: number
+  /** @default '0.0.0.0' */
+  host?: string
+  /**
+   * Serve https/wss. `cert` and `key` are file paths (relative to the config file) or PEM text.
+   * `'self-signed'` makes a throw-away certificate at each start: for development only.
+   */
+  tls?: 'self-signed' | { cert: string; key: string }
+}
+
+export interface RouteConfig {
+  /** Exact name, or `*.example.com` for any name below it; the port is not compared. @default any */
+  host?: string
+  /** Exact path, or a prefix ending in `*`: `'/chat/*'` matches `/chat` and everything below it. @default any */
+  path?: string
+  /** Name of the pool. */
+  pool: string
+}
+
+export interface HealthConfig {
+  /** How to ask: `'http'`, or a function of your own. @default 'http' */
+  probe?: 'http' | Probe
+  /** HTTP method of the probe. @default 'HEAD' */
+  method?: string
+  /** Path of the probe. @default '/' */
+  path?: string
+  /** Extra request headers of the probe; `host` included. */
+  headers?: Readonly<Record<string, string>>
+  /** Statuses that are well: one, a list, or a predicate. @default every 2xx and 3xx */
+  expect?: number | readonly number[] | ((status: number) => boolean)
+  /** Between two probes of one backend, ±10 % jitter. @default '10s' */
+  interval?: Duration
+  /** A probe that has not answered by then has failed. @default '5s' */
+  timeout?: Duration
+  /** How long a backend may be suspect before it is declared down. 0 declares at once. @default '10s' */
+  debounce?: Duration
+  /** Successful probes in a row that bring a down backend up. @default 1 */
+  rise?: number
+  /** With every backend down: try them in policy order rather than refuse with 503. @default true */
+  lastResort?: boolean
+}
+
+export interface DrainConfig {
+  /** Close frames are spread over this time. @default '30s' */
+  over?: Duration
+  /** Close code sent to clients (RFC 6455 §7.4). @default 1012 */
+  code?: number
+  /** Close reason, plain text, at most 123 bytes. @default 'service restart' */
+  reason?: string
+  /** What is still open then is cut. @default '60s' */
+  deadline?: Duration
+}
+
+export interface WebSocketConfig {
+  /** A leg that was silent for this long gets a Ping; `false` never pings. @default '30s' */
+  ping?: Duration | false
+  /** From dialling a backend to its `101`. Then the next backend is tried, or the client gets 504. @default '10s' */
+  handshakeTimeout?: Duration
+  /** A tunnel without traffic in either direction for this long is closed; `false` never. @default false */
+  idleTimeout?: Duration | false
+}
+
+export interface TimeoutsConfig {
+  /** For the TCP and TLS handshakes with a backend. @default '5s' */
+  connect?: Duration
+  /** From sending a request to the head of the response; long polls need more than their hold time. @default '2m' */
+  response?: Duration
+  /** A client must have sent its request head by then (slow-loris guard). @default '10s' */
+  headers?: Duration
+  /** Idle client connections are kept open this long. @default '65s' */
+  keepAlive?: Duration
+  /** For one hook to settle; then 504. @default '10s' */
+  hook?: Duration
+}
+
+/** What a config function is told. */
+export interface ConfigContext {
+  /** Aborts when this generation of the config is replaced, rejected, or the balancer stops. */
+  readonly signal: AbortSignal
+  /** The config this one is to replace; `undefined` at the first start. */
+  readonly previous: Config | undefined
+}
+
+export type ConfigInput = Config | ((context: ConfigContext) => Config | Promise<Config>)
+
+/** Types your config; does nothing at run time. */
+export function defineConfig<T extends ConfigInput>(config: T): T {
+  return config
+}

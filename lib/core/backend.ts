@@ -1,0 +1,64 @@
+/** What we observed. */
+export type Health = 'up' | 'suspect' | 'down'
+
+/** What the operator wishes. Never mixed with {@link Health}. */
+export type AdminState = 'active' | 'draining' | 'disabled'
+
+/** TLS towards an `https://` backend. The certificate is verified unless told otherwise. */
+export interface BackendTls {
+  /** Extra certificate authorities, PEM. */
+  readonly ca?: string | readonly string[]
+  /** Client certificate and key, PEM. */
+  readonly cert?: string
+  readonly key?: string
+  /** Name sent as SNI and verified. @default the url's host name */
+  readonly servername?: string
+  /** `false` accepts any certificate: anybody on the path can read and change the traffic. @default true */
+  readonly rejectUnauthorized?: boolean
+}
+
+/** The part of a backend that its owner writes down; a reload may change it while the {@link Backend} lives on. */
+export interface BackendSettings {
+  readonly weight: number
+  /** Open tunnels and running requests at most. */
+  readonly maxConnections: number
+  /** Used only while no other backend of the pool is up. */
+  readonly backup: boolean
+  readonly tls: BackendTls | undefined
+}
+
+/** Counters since the backend was added. */
+export interface BackendCounters {
+  requests: number
+  upgrades: number
+  failures: number
+}
+
+/**
+ * One server of a pool. Sockets, leases and counters hold on to this object, never to config:
+ * it lives as long as its id and url stay in the pool, across any number of reloads.
+ */
+export class Backend {
+  readonly id: string
+  readonly pool: string
+  readonly url: URL
+  settings: BackendSettings
+  health: Health = 'up'
+  adminState: AdminState = 'active'
+  /** Leases held now: open tunnels, handshakes under way, requests under way. */
+  load = 0
+  /** Open tunnels, part of {@link load}. */
+  tunnels = 0
+  readonly counters: BackendCounters = { requests: 0, upgrades: 0, failures: 0 }
+
+  constructor(id: string, pool: string, url: URL, settings: BackendSettings) {
+    this.id = id
+    this.pool = pool
+    this.url = url
+    this.settings = settings
+  }
+
+  get saturated(): boolean {
+    return this.load >= this.settings.maxConnections
+  }
+}

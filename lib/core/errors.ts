@@ -1,0 +1,99 @@
+/** Who is at fault: decides what the client is told and whether a backend's health is touched. */
+export type Blame = 'client' | 'backend' | 'config' | 'internal'
+
+interface ErrorKind {
+  readonly blame: Blame
+  /** HTTP status while a status can still be sent (before the `101`, before the response head). */
+  readonly status?: number
+  /** WebSocket close code once the `101` is out (RFC 6455 §7.4). */
+  readonly closeCode?: number
+  /** Whether the same request may succeed on another backend, or a moment later. */
+  readonly retryable: boolean
+}
+
+/** Every code a user can meet. `docs/errors.md` has a row for each; a test compares the two. */
+export const ERROR_KINDS = {
+  WSLB_CONFIG_INVALID: { blame: 'config', retryable: false },
+  WSLB_CONFIG_NOT_FOUND: { blame: 'config', retryable: false },
+  WSLB_CONFIG_LOAD: { blame: 'config', retryable: false },
+  WSLB_LISTEN: { blame: 'config', retryable: true },
+  WSLB_UNKNOWN_BACKEND: { blame: 'config', retryable: false },
+  WSLB_BAD_REQUEST: { blame: 'client', status: 400, retryable: false },
+  WSLB_BAD_HANDSHAKE: { blame: 'client', status: 400, retryable: false },
+  WSLB_BAD_VERSION: { blame: 'client', status: 426, retryable: false },
+  WSLB_CLIENT_GONE: { blame: 'client', status: 499, closeCode: 1001, retryable: false },
+  WSLB_REFUSED: { blame: 'client', status: 403, retryable: false },
+  WSLB_NO_ROUTE: { blame: 'client', status: 404, retryable: false },
+  WSLB_HOOK_FAILED: { blame: 'internal', status: 500, retryable: false },
+  WSLB_HOOK_TIMEOUT: { blame: 'internal', status: 504, retryable: true },
+  WSLB_NO_BACKEND: { blame: 'backend', status: 503, retryable: true },
+  WSLB_AT_CAPACITY: { blame: 'backend', status: 503, retryable: true },
+  WSLB_CONNECT_FAILED: { blame: 'backend', status: 502, retryable: true },
+  WSLB_CONNECT_TIMEOUT: { blame: 'backend', status: 502, retryable: true },
+  WSLB_BACKEND_RESET: { blame: 'backend', status: 502, closeCode: 1014, retryable: true },
+  WSLB_BAD_ANSWER: { blame: 'backend', status: 502, closeCode: 1014, retryable: false },
+  WSLB_HANDSHAKE_TIMEOUT: { blame: 'backend', status: 504, retryable: true },
+  WSLB_RESPONSE_TIMEOUT: { blame: 'backend', status: 504, retryable: false },
+  WSLB_NO_RESOURCES: { blame: 'internal', status: 503, retryable: true },
+  WSLB_CLOSED: { blame: 'internal', status: 503, closeCode: 1001, retryable: true },
+  WSLB_INTERNAL: { blame: 'internal', status: 500, closeCode: 1011, retryable: false },
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof ERROR_KINDS
+
+export interface WslbErrorOptions {
+  cause?: unknown
+  /** Overrides the status of the code, e.g. the one a hook asked for. */
+  status?: number
+  /** Seconds for a `Retry-After` header (RFC 9110 §10.2.3). */
+  retryAfter?: number
+}
+
+/** The one error class of wslb. Match on {@link code}; the message is for people. */
+export class WslbError extends Error {
+  override readonly name: string = 'WslbError'
+  readonly code: ErrorCode
+  readonly blame: Blame
+  readonly status: number | undefined
+  readonly closeCode: number | undefined
+  readonly retryable: boolean
+  readonly retryAfter: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: WslbErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    const kind: ErrorKind = ERROR_KINDS[code]
+    this.code = code
+    this.blame = kind.blame
+    this.status = options.status ?? kind.status
+    this.closeCode = kind.closeCode
+    this.retryable = kind.retryable
+    this.retryAfter = options.retryAfter
+  }
+}
+
+export interface ConfigProblem {
+  /** Where in the config, e.g. `backends[2].weight`; empty for the config as a whole. */
+  readonly path: string
+  /** What was given, what is allowed, how to mend it. */
+  readonly message: string
+}
+
+/** Everything that is wrong with a config, all at once. */
+export class ConfigError extends WslbError {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(problems: readonly ConfigProblem[], code: ErrorCode = 'WSLB_CONFIG_INVALID', options: WslbErrorOptions = {}) {
+    super(code, problems.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('\n'), options)
+    this.problems = problems
+  }
+}
+
+/** What was thrown as a WslbError: itself, or wrapped as `WSLB_INTERNAL` with the original as `cause`. */
+export function toWslbError(thrown: unknown, code: ErrorCode = 'WSLB_INTERNAL'): WslbError {
+  return thrown instanceof WslbError ? thrown : new WslbError(code, messageOf(thrown), { cause: thrown })
+}
+
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,152 @@
+import { EventEmitter } from 'node:events'
+import { type WslbError } from './errors.ts'
+import { type IncomingRequest } from './request.ts'
+
+export interface BackendEvent {
+  /** Id of the backend. */
+  readonly backend: string
+  readonly pool: string
+}
+
+export interface BackendTroubleEvent extends BackendEvent {
+  /** What was seen, e.g. `connect ECONNREFUSED 127.0.0.1:3001`. */
+  readonly reason: string
+}
+
+export interface BackendDrainedEvent extends BackendEvent {
+  /** Tunnels that were cut because the deadline had come. */
+  readonly cut: number
+}
+
+export interface RequestDoneEvent {
+  readonly request: IncomingRequest
+  readonly pool: string | undefined
+  /** The backend that answered, or the last one tried. */
+  readonly backend: string | undefined
+  readonly status: number
+  /** Milliseconds from the request head to the end of the response. */
+  readonly duration: number
+  /** Body bytes. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Backends tried; 0 when the request was answered before one was chosen. */
+  readonly attempts: number
+  readonly error: WslbError | undefined
+}
+
+/** Which side ended a tunnel first. */
+export type ClosedBy = 'client' | 'backend' | 'balancer'
+
+/** Why a tunnel ended. */
+export type CloseCause = 'normal' | 'error' | 'drain' | 'shutdown'
+
+export interface TunnelOpenEvent extends BackendEvent {
+  /** Unique in this process. */
+  readonly id: number
+  readonly request: IncomingRequest
+  /** Milliseconds from the request head to the `101`. */
+  readonly handshake: number
+  readonly attempts: number
+}
+
+export interface TunnelCloseEvent extends BackendEvent {
+  readonly id: number
+  readonly request: IncomingRequest
+  readonly closedBy: ClosedBy
+  readonly cause: CloseCause
+  /** Milliseconds since the `101`. */
+  readonly duration: number
+  /** Bytes that came from the client and from the backend. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly error: Error | undefined
+}
+
+export interface UpgradeRejectEvent {
+  readonly request: IncomingRequest
+  readonly pool: string | undefined
+  readonly backend: string | undefined
+  readonly status: number
+  readonly duration: number
+  readonly attempts: number
+  /** Absent when the backend itself answered with something other than a `101`, or a hook did. */
+  readonly error: WslbError | undefined
+}
+
+/** What a reload did, or would do. Backends are named by id, or `pool/id` outside the default pool. */
+export interface Plan {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** Kept, with other settings (weight, limits, …). */
+  readonly changed: readonly string[]
+  /** Kept as they were. */
+  readonly kept: readonly string[]
+  readonly tunnelsKept: number
+  readonly tunnelsDrained: number
+}
+
+/** Every event of a balancer. There is no `error` event: errors are part of what they happened to. */
+export interface BalancerEvents {
+  'backend:up': BackendEvent
+  'backend:suspect': BackendTroubleEvent
+  'backend:down': BackendTroubleEvent
+  'backend:added': BackendEvent
+  'backend:removed': BackendEvent
+  'backend:draining': BackendEvent
+  'backend:drained': BackendDrainedEvent
+  'tunnel:open': TunnelOpenEvent
+  'tunnel:close': TunnelCloseEvent
+  'upgrade:reject': UpgradeRejectEvent
+  'request:done': RequestDoneEvent
+  'config:reload': { readonly plan: Plan }
+  'config:reject': { readonly error: WslbError }
+}
+
+export type EventName = keyof BalancerEvents
+export type Listener<K extends EventName> = (event: BalancerEvents[K]) => void
+
+/** What the parts of the balancer need to tell something. */
+export interface EventSink {
+  emit<K extends EventName>(name: K, event: BalancerEvents[K]): void
+  /** Whether telling is worth the work of making the event. */
+  wants(name: EventName): boolean
+}
+
+/**
+ * Typed events. A listener that throws breaks neither the balancer nor the other listeners:
+ * its error is handed to `onListenerError`.
+ */
+export class Events implements EventSink {
+  readonly #emitter = new EventEmitter()
+  readonly #onListenerError: (error: unknown, event: EventName) => void
+
+  constructor(onListenerError: (error: unknown, event: EventName) => void) {
+    this.#onListenerError = onListenerError
+  }
+
+  on<K extends EventName>(name: K, listener: Listener<K>): void {
+    this.#emitter.on(name, listener)
+  }
+
+  once<K extends EventName>(name: K, listener: Listener<K>): void {
+    this.#emitter.once(name, listener)
+  }
+
+  off<K extends EventName>(name: K, listener: Listener<K>): void {
+    this.#emitter.off(name, listener)
+  }
+
+  wants(name: EventName): boolean {
+    return this.#emitter.listenerCount(name) > 0
+  }
+
+  emit<K extends EventName>(name: K, event: BalancerEvents[K]): void {
+    for (const listener of this.#emitter.rawListeners(name) as Listener<K>[]) {
+      try {
+        listener.call(this.#emitter, event)
+      } catch (error) {
+        this.#onListenerError(error, name)
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import { type IncomingRequest } from '../core/request.ts'
+
+/** An answer given by a hook instead of by a backend: a refusal, a redirect, a page. */
+export interface HookAnswer {
+  /** 200–599; a redirect is a 3xx with a `location` header. */
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  readonly body?: string | Uint8Array
+}
+
+export interface HookContext {
+  /** Aborts when the client leaves or the hook's time is up. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs before a backend is chosen. Return nothing to go on, or a {@link HookAnswer} to answer.
+ * A throw answers 500, or the `status` of what was thrown when that is 400–599.
+ */
+export type Hook = (
+  request: IncomingRequest,
+  context: HookContext,
+) => HookAnswer | void | Promise<HookAnswer | void>
+
+export interface Hooks {
+  /** Before every HTTP request. */
+  readonly onRequest?: Hook
+  /** Before every WebSocket upgrade. */
+  readonly onUpgrade?: Hook
+}
