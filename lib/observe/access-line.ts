@@ -1,0 +1,138 @@
+import {
+  type RequestDoneEvent,
+  type TunnelCloseEvent,
+  type TunnelOpenEvent,
+  type UpgradeRejectEvent,
+} from '../core/events.ts'
+import { type IncomingRequest } from '../core/request.ts'
+
+/** One line of the access log: the fields for machines, the message for people. */
+export interface AccessLine {
+  readonly fields: Record<string, unknown>
+  readonly message: string
+}
+
+export function requestLine(done: RequestDoneEvent): AccessLine {
+  const { request, backend, status, error } = done
+  return {
+    fields: {
+      event: 'request:done',
+      ...requestFields(request),
+      status,
+      ...whereAndHowLong(done),
+      bytesIn: done.bytesIn,
+      bytesOut: done.bytesOut,
+      attempts: done.attempts,
+      ...errorFields(error),
+      ...contextOf(request),
+    },
+    message: sentence(request.method, request.path, status, backend, millis(done.duration), problem(error)),
+  }
+}
+
+export function rejectLine(reject: UpgradeRejectEvent): AccessLine {
+  const { request, backend, status, error } = reject
+  return {
+    fields: {
+      event: 'upgrade:reject',
+      ...requestFields(request),
+      status,
+      ...whereAndHowLong(reject),
+      attempts: reject.attempts,
+      ...errorFields(error),
+      ...contextOf(request),
+    },
+    message: sentence(
+      'WS',
+      request.path,
+      'refused',
+      status,
+      backend,
+      millis(reject.duration),
+      problem(error),
+    ),
+  }
+}
+
+export function openLine(open: TunnelOpenEvent): AccessLine {
+  const { request, backend } = open
+  return {
+    fields: {
+      event: 'tunnel:open',
+      tunnel: open.id,
+      ...requestFields(request),
+      status: 101,
+      ...whereAndHowLong({ ...open, duration: open.handshake }),
+      attempts: open.attempts,
+      ...contextOf(request),
+    },
+    message: sentence('WS', request.path, 'open', backend, millis(open.handshake)),
+  }
+}
+
+export function closeLine(close: TunnelCloseEvent): AccessLine {
+  const { request, backend, closedBy, cause, bytesIn, bytesOut, error } = close
+  return {
+    fields: {
+      event: 'tunnel:close',
+      tunnel: close.id,
+      ...requestFields(request),
+      ...whereAndHowLong(close),
+      bytesIn,
+      bytesOut,
+      closedBy,
+      cause,
+      ...errorFields(error),
+      ...contextOf(request),
+    },
+    message: sentence(
+      'WS',
+      request.path,
+      `closed by ${closedBy} (${cause})`,
+      backend,
+      millis(close.duration),
+      `${bytesIn} B in ${bytesOut} B out`,
+      problem(error),
+    ),
+  }
+}
+
+/** No header, cookie or query ever comes in here: they carry secrets. */
+function requestFields(request: IncomingRequest) {
+  return { method: request.method, host: request.host, path: request.path, client: request.clientAddress }
+}
+
+function whereAndHowLong(event: { backend: string | undefined; pool: string | undefined; duration: number }) {
+  return { backend: event.backend, pool: event.pool, ms: Math.round(event.duration * 10) / 10 }
+}
+
+function errorFields(error: Error | undefined): Record<string, unknown> {
+  if (error === undefined) return {}
+  // A stack is for our bugs and the user's hooks; "connection refused" needs none.
+  const stack = 'blame' in error && error.blame === 'internal' ? { stack: stackOf(error) } : undefined
+  return { code: 'code' in error ? error.code : undefined, reason: error.message, ...stack }
+}
+
+function stackOf(error: Error): string | undefined {
+  return error.cause instanceof Error ? error.cause.stack : error.stack
+}
+
+function contextOf(request: IncomingRequest): { context?: Record<string, unknown> } {
+  for (const _ in request.context) return { context: request.context }
+  return {}
+}
+
+function problem(error: Error | undefined): string | undefined {
+  if (error === undefined) return undefined
+  return 'code' in error ? `${String(error.code)}: ${error.message}` : error.message
+}
+
+function millis(duration: number): string {
+  return duration < 10 ? `${duration.toFixed(1)} ms` : `${Math.round(duration)} ms`
+}
+
+/** Control characters of a path would drive the reader's terminal, a line break would forge a line. */
+function sentence(...parts: (string | number | undefined)[]): string {
+  const text = parts.filter((part) => part !== undefined).join(' ')
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+}

@@ -1,0 +1,242 @@
+import t from 'tap'
+import { WslbError } from '../../lib/core/errors.ts'
+import { Events, type RequestDoneEvent, type TunnelCloseEvent } from '../../lib/core/events.ts'
+import { type LogLevel } from '../../lib/core/logger.ts'
+import { IncomingRequest } from '../../lib/core/request.ts'
+import { logEvents } from '../../lib/observe/access-log.ts'
+import { createLogger } from '../../lib/observe/log.ts'
+import { Sink } from './sink.ts'
+
+function request(url = '/chat?token=s3cret-query'): IncomingRequest {
+  const headers = { authorization: 'Bearer s3cret-bearer', cookie: 'sid=s3cret-cookie', host: 'lb.test' }
+  return new IncomingRequest({
+    method: 'GET',
+    httpVersion: '1.1',
+    url,
+    host: 'lb.test',
+    headers,
+    rawHeaders: Object.entries(headers).flat(),
+    secure: true,
+    remoteAddress: '127.0.0.1',
+    clientAddress: '203.0.113.9',
+    forwarded: { for: '203.0.113.9', proto: 'https', host: 'lb.test', trusted: false },
+  })
+}
+
+function done(change: Partial<RequestDoneEvent> = {}): RequestDoneEvent {
+  return {
+    request: request(),
+    pool: 'default',
+    backend: 'blue',
+    status: 200,
+    duration: 12.34,
+    bytesIn: 3,
+    bytesOut: 512,
+    attempts: 1,
+    error: undefined,
+    ...change,
+  }
+}
+
+function tunnelClose(change: Partial<TunnelCloseEvent> = {}): TunnelCloseEvent {
+  return {
+    id: 7,
+    request: request(),
+    pool: 'default',
+    backend: 'blue',
+    closedBy: 'client',
+    cause: 'normal',
+    duration: 2500,
+    bytesIn: 10,
+    bytesOut: 20,
+    error: undefined,
+    ...change,
+  }
+}
+
+function logging(level: LogLevel = 'info') {
+  const sink = new Sink()
+  const events = new Events((error) => {
+    throw error
+  })
+  const stop = logEvents(events, createLogger(level, { stream: sink }))
+  return { sink, events, stop }
+}
+
+t.test('a request is one flat JSON line that reads well', async (t) => {
+  const { sink, events } = logging()
+  events.emit('request:done', done())
+  t.match(sink.lines, [
+    {
+      level: 'info',
+      event: 'request:done',
+      method: 'GET',
+      host: 'lb.test',
+      path: '/chat',
+      status: 200,
+      backend: 'blue',
+      pool: 'default',
+      client: '203.0.113.9',
+      ms: 12.3,
+      bytesIn: 3,
+      bytesOut: 512,
+      attempts: 1,
+      msg: 'GET /chat 200 blue 12 ms',
+    },
+  ])
+  t.equal(sink.lines.length, 1)
+})
+
+t.test('authorization, cookies and the query never reach the log, in any line', async (t) => {
+  for (const level of ['info', 'trace'] as const) {
+    const { sink, events } = logging(level)
+    const error = new WslbError('WSLB_REFUSED', 'origin not allowed')
+    events.emit('request:done', done())
+    events.emit('request:done', done({ error, status: 403 }))
+    events.emit('upgrade:reject', { ...done({ error, status: 403 }) })
+    events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, attempts: 1 })
+    events.emit('tunnel:close', tunnelClose({ error }))
+    t.equal(sink.lines.length, 5)
+    t.notMatch(sink.text, /s3cret/)
+  }
+})
+
+t.test(
+  'a tunnel says when it opened, who closed it, why, how long it lived and what it carried',
+  async (t) => {
+    const { sink, events } = logging()
+    events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, attempts: 2 })
+    events.emit(
+      'tunnel:close',
+      tunnelClose({ closedBy: 'backend', cause: 'error', error: new Error('read ECONNRESET') }),
+    )
+    t.match(sink.lines, [
+      { event: 'tunnel:open', tunnel: 7, status: 101, ms: 4, attempts: 2, msg: 'WS /chat open blue 4.0 ms' },
+      {
+        event: 'tunnel:close',
+        tunnel: 7,
+        closedBy: 'backend',
+        cause: 'error',
+        ms: 2500,
+        bytesIn: 10,
+        bytesOut: 20,
+        msg: 'WS /chat closed by backend (error) blue 2500 ms 10 B in 20 B out read ECONNRESET',
+      },
+    ])
+  },
+)
+
+t.test("trouble of the backend's making is a warning with its code, the client's is not", async (t) => {
+  const { sink, events } = logging()
+  events.emit('request:done', done({ status: 502, error: new WslbError('WSLB_CONNECT_FAILED', 'no luck') }))
+  events.emit('upgrade:reject', done({ status: 403, error: new WslbError('WSLB_REFUSED', 'no entry') }))
+  t.match(sink.lines, [
+    {
+      level: 'warn',
+      code: 'WSLB_CONNECT_FAILED',
+      msg: 'GET /chat 502 blue 12 ms WSLB_CONNECT_FAILED: no luck',
+    },
+    { level: 'info', code: 'WSLB_REFUSED', msg: 'WS /chat refused 403 blue 12 ms WSLB_REFUSED: no entry' },
+  ])
+  t.notOk('stack' in sink.lines[0]!)
+})
+
+t.test('a bug in a hook comes with the stack of what was thrown', async (t) => {
+  const { sink, events } = logging()
+  const error = new WslbError('WSLB_HOOK_FAILED', 'onRequest threw: boom', { cause: new TypeError('boom') })
+  events.emit('request:done', done({ status: 500, error }))
+  t.match(sink.lines[0], { level: 'warn', stack: /^TypeError: boom\n.+access-log\.test\.ts/ })
+})
+
+t.test('what hooks put into the context is under `context`, and absent when there is none', async (t) => {
+  const { sink, events } = logging()
+  const withUser = request()
+  withUser.context.user = 'ada'
+  events.emit('request:done', done({ request: withUser }))
+  events.emit('request:done', done())
+  t.same(sink.lines[0]!.context, { user: 'ada' })
+  t.notOk('context' in sink.lines[1]!)
+})
+
+t.test('a path cannot forge a line or drive the terminal of the reader', async (t) => {
+  const { sink, events } = logging()
+  events.emit('request:done', done({ request: request('/a\u001b[2J\nb\u009b31m') }))
+  t.equal(sink.lines[0]!.msg, 'GET /a [2J b 31m 200 blue 12 ms')
+})
+
+t.test('backends come and go in words, named with their pool outside the default one', async (t) => {
+  const { sink, events } = logging()
+  const blue = { backend: 'blue', pool: 'default' }
+  events.emit('backend:suspect', { ...blue, reason: 'probe timed out' })
+  events.emit('backend:down', { ...blue, reason: 'connect ECONNREFUSED 127.0.0.1:3001' })
+  events.emit('backend:up', { backend: 'red', pool: 'chat' })
+  events.emit('backend:added', blue)
+  events.emit('backend:draining', blue)
+  events.emit('backend:drained', { ...blue, cut: 3 })
+  events.emit('backend:drained', { ...blue, cut: 0 })
+  events.emit('backend:removed', blue)
+  t.same(
+    sink.lines.map(({ level, msg }) => `${String(level)} ${String(msg)}`),
+    [
+      'info backend blue suspect: probe timed out',
+      'warn backend blue down: connect ECONNREFUSED 127.0.0.1:3001',
+      'info backend chat/red up',
+      'info backend blue added',
+      'info backend blue draining',
+      'info backend blue drained, 3 tunnels cut',
+      'info backend blue drained',
+      'info backend blue removed',
+    ],
+  )
+})
+
+t.test('a reload tells its plan, a rejected one is a single error line', async (t) => {
+  const { sink, events } = logging()
+  const plan = {
+    added: ['c'],
+    removed: ['a'],
+    changed: [],
+    kept: ['b'],
+    tunnelsKept: 18204,
+    tunnelsDrained: 311,
+  }
+  events.emit('config:reload', { plan })
+  events.emit('config:reject', {
+    error: new WslbError('WSLB_CONFIG_LOAD', 'lb.config.ts:3:7: Unexpected "}"\n  fix it'),
+  })
+  t.equal(
+    sink.lines[0]!.msg,
+    'config reloaded: 1 added (c), 1 removed (a), 1 kept; 18 204 tunnels kept, 311 drained',
+  )
+  t.match(sink.lines[1], {
+    level: 'error',
+    event: 'config:reject',
+    code: 'WSLB_CONFIG_LOAD',
+    msg: 'config rejected, the last good one serves on: lb.config.ts:3:7: Unexpected "}"; fix it',
+  })
+})
+
+t.test('with info off nobody listens to requests and tunnels; troubles are still told', async (t) => {
+  const { sink, events } = logging('warn')
+  for (const name of ['request:done', 'tunnel:open', 'tunnel:close', 'upgrade:reject'] as const) {
+    t.notOk(events.wants(name), name)
+  }
+  events.emit('backend:down', { backend: 'blue', pool: 'default', reason: 'gone' })
+  t.match(sink.lines, [{ level: 'warn', event: 'backend:down' }])
+  const silent = logging('silent')
+  t.notOk(silent.events.wants('config:reject'))
+})
+
+t.test("somebody else's logger that cannot tell its level gets every line; stopping stops it", async (t) => {
+  const seen: string[] = []
+  const method = (_fields: object, message: string) => void seen.push(message)
+  const events = new Events((error) => {
+    throw error
+  })
+  const stop = logEvents(events, { debug: method, info: method, warn: method, error: method })
+  events.emit('request:done', done())
+  t.same(seen, ['GET /chat 200 blue 12 ms'])
+  stop()
+  t.notOk(events.wants('request:done'))
+  t.notOk(events.wants('backend:down'))
+})
