@@ -1,0 +1,40 @@
+import { type Backend } from '../core/backend.ts'
+import { eligible, share } from './eligible.ts'
+import { type Policy } from './policy.ts'
+
+/** By chance, in proportion to the weights. Needs no state, so any number of balancers agree on the distribution. */
+export function random(): Policy {
+  const sums = new WeakMap<readonly Backend[], Float64Array | undefined>()
+
+  /** Prefix sums of the weights; `undefined` when all are equal. */
+  function prefixSums(backends: readonly Backend[]): Float64Array | undefined {
+    if (sums.has(backends)) return sums.get(backends)
+    let total = 0
+    const result = Float64Array.from(backends, (backend) => (total += share(backend)))
+    const uniform = backends.every((backend) => share(backend) === share(backends[0]!))
+    sums.set(backends, uniform ? undefined : result)
+    return uniform ? undefined : result
+  }
+
+  return {
+    name: 'random',
+    pick(candidates, _request, chance) {
+      const backends = eligible(candidates)
+      const table = prefixSums(backends)
+      if (!table) return backends[Math.floor(chance() * backends.length)]!
+      return backends[firstAbove(table, chance() * table[table.length - 1]!)]!
+    },
+  }
+}
+
+/** Index of the first sum greater than `value`, by bisection. */
+function firstAbove(sums: Float64Array, value: number): number {
+  let low = 0
+  let high = sums.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sums[middle]! > value) high = middle
+    else low = middle + 1
+  }
+  return low
+}

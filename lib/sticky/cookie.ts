@@ -1,0 +1,131 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { stringifySetCookie } from 'cookie'
+import { type Backend } from '../core/backend.ts'
+import { type Duration, parseDuration } from '../core/duration.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
+import { type StickyStrategy } from './strategy.ts'
+
+export interface StickyCookieOptions {
+  /** Pools that one browser uses on one host need different names, or they overwrite each other. @default 'server' */
+  name?: string
+  /**
+   * Key of the tokens. Of several the first signs and all verify, so a key can be changed without moving anybody:
+   * put the new one first, and remove the old one when its cookies have expired.
+   * Any number of wslb with the same secret agree; the secret should have 32 random bytes.
+   * Danger: without one, every process makes its own. A restart, or a second instance, then knows no client.
+   * @default random, once per process
+   */
+  secret?: string | readonly string[]
+  /** @default '/' */
+  path?: string
+  /** @default the host of the request only */
+  domain?: string
+  /** Counted from the first answer, not renewed; sent in whole seconds. @default until the browser is closed */
+  maxAge?: Duration
+  /** `'none'` is for pages of other sites that embed this one, and forces `Secure`. @default 'lax' */
+  sameSite?: 'lax' | 'strict' | 'none'
+  /** @default whether the client speaks TLS */
+  secure?: boolean
+  /** One cookie jar per embedding site (CHIPS); forces `Secure`. @default false */
+  partitioned?: boolean
+}
+
+let processSecret: string | undefined
+
+/**
+ * Stickiness by a cookie whose value is a token of the backend's id (HMAC-SHA256, base64url): nothing is stored,
+ * the id is not shown, and a client cannot choose a backend it was not given. An unknown or forged token is no token.
+ * @throws ConfigError when an option is not valid
+ */
+export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy {
+  const { name = 'server', path = '/', sameSite = 'lax', partitioned = false, domain } = options
+  const secrets = [options.secret ?? (processSecret ??= randomBytes(32).toString('base64url'))].flat()
+  const forceSecure = sameSite === 'none' || partitioned
+  const attributes = {
+    path,
+    sameSite,
+    partitioned,
+    domain,
+    maxAge: toSeconds(options.maxAge),
+    httpOnly: true,
+  }
+
+  const tokens = new WeakMap<Backend, readonly string[]>()
+  const tables = new WeakMap<ReadonlyMap<string, Backend>, ReadonlyMap<string, Backend>>()
+
+  function tokensOf(backend: Backend): readonly string[] {
+    let result = tokens.get(backend)
+    if (!result) {
+      result = secrets.map((secret) => createHmac('sha256', secret).update(backend.id).digest('base64url'))
+      tokens.set(backend, result)
+    }
+    return result
+  }
+
+  function tableOf(backends: ReadonlyMap<string, Backend>): ReadonlyMap<string, Backend> {
+    let table = tables.get(backends)
+    if (!table) {
+      table = new Map(
+        [...backends.values()].flatMap((backend) => tokensOf(backend).map((token) => [token, backend])),
+      )
+      tables.set(backends, table)
+    }
+    return table
+  }
+
+  function setCookie(token: string, secure: boolean): string {
+    return stringifySetCookie(name, token, {
+      ...attributes,
+      secure: forceSecure || (options.secure ?? secure),
+    })
+  }
+
+  validate(secrets, () => setCookie('token', true))
+
+  return {
+    name: 'cookie',
+    ownCookie: name,
+    find({ cookies, headers }, backends) {
+      const value = cookies[name]
+      if (value === undefined) return undefined
+      const table = tableOf(backends)
+      return table.get(value) ?? among(valuesOf(name, headers.cookie), table)
+    },
+    remember: (request, backend) => [setCookie(tokensOf(backend)[0]!, request.secure)],
+  }
+}
+
+/** Every value of a cookie that was sent more than once, e.g. set for two paths or domains (RFC 6265 §5.4). */
+function valuesOf(name: string, header: string | readonly string[] | undefined): string[] {
+  const pairs = String(header ?? '').split(';')
+  return pairs
+    .map((pair) => pair.trim())
+    .flatMap((pair) => (pair.startsWith(`${name}=`) ? pair.slice(name.length + 1) : []))
+}
+
+function among(values: readonly string[], table: ReadonlyMap<string, Backend>): Backend | undefined {
+  return table.get(values.find((value) => table.has(value)) ?? '')
+}
+
+function toSeconds(maxAge: Duration | undefined): number | undefined {
+  if (maxAge === undefined) return undefined
+  const ms = parseDuration(maxAge)
+  if (ms === undefined)
+    throw invalid(`maxAge ${JSON.stringify(maxAge)} is not a duration like '30m' or '24h'`)
+  return Math.ceil(ms / 1_000)
+}
+
+function validate(secrets: readonly unknown[], makeOne: () => void): void {
+  if (secrets.length === 0 || secrets.some((secret) => typeof secret !== 'string' || secret === '')) {
+    throw invalid('secret must be a string that is not empty, or a list of them')
+  }
+  try {
+    makeOne()
+  } catch (error) {
+    throw invalid(messageOf(error))
+  }
+}
+
+function invalid(message: string): ConfigError {
+  return new ConfigError([{ path: '', message: `stickyCookie: ${message}` }])
+}

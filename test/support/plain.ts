@@ -1,0 +1,24 @@
+import { Backend, type BackendSettings } from '../../lib/core/backend.ts'
+import { IncomingRequest, type RequestHead } from '../../lib/core/request.ts'
+
+/** A backend that exists on paper only. */
+export function plainBackend(id: string, settings: Partial<BackendSettings> = {}): Backend {
+  const defaults = { weight: 1, maxConnections: Infinity, backup: false, tls: undefined }
+  return new Backend(id, 'default', new URL('http://127.0.0.1:1'), { ...defaults, ...settings })
+}
+
+/** A request without a socket. */
+export function plainRequest(head: Partial<RequestHead> = {}): IncomingRequest {
+  return new IncomingRequest({
+    method: 'GET',
+    url: '/',
+    host: 'example.test',
+    headers: {},
+    rawHeaders: [],
+    secure: false,
+    remoteAddress: '127.0.0.1',
+    clientAddress: '127.0.0.1',
+    forwarded: { for: '127.0.0.1', proto: 'http', host: 'example.test', trusted: false },
+    ...head,
+  })
+}
