@@ -7,8 +7,11 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds on a monotonic scale; only differences mean something. */
   now(): number
-  /** Calls `callback` once after `delay` milliseconds. Never keeps the process alive. */
-  schedule(delay: number, callback: () => void): Timer
+  /**
+   * Calls `callback` once after `delay` milliseconds.
+   * @param keepAlive whether the process waits for it. @default false
+   */
+  schedule(delay: number, callback: () => void, keepAlive?: boolean): Timer
 }
 
 /** Chance as an argument: a number in [0, 1), like `Math.random`. */
@@ -16,8 +19,9 @@ export type Random = () => number
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  schedule(delay, callback) {
-    const handle = setTimeout(callback, delay).unref()
+  schedule(delay, callback, keepAlive = false) {
+    const handle = setTimeout(callback, delay)
+    if (!keepAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
 }

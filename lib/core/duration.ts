@@ -1,3 +1,5 @@
+import { ConfigError } from './errors.ts'
+
 /** Milliseconds, or a number with a unit: `'500ms'`, `'10s'`, `'1.5m'`, `'1h'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`
 
@@ -10,6 +12,16 @@ export const MAX_DURATION = 2_147_483_647
 export function parseDuration(value: unknown): number | undefined {
   const ms = typeof value === 'number' ? value : typeof value === 'string' ? fromText(value) : NaN
   return ms >= 0 && ms <= MAX_DURATION ? ms : undefined
+}
+
+/** {@link parseDuration} for an argument called `name`. @throws ConfigError when it is not a duration */
+export function durationArgument(name: string, value: unknown): number {
+  const ms = parseDuration(value)
+  if (ms === undefined)
+    throw new ConfigError([
+      { path: name, message: `${String(value)} is not a duration such as 500 or "10s"` },
+    ])
+  return ms
 }
 
 function fromText(text: string): number {

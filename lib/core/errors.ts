@@ -45,6 +45,8 @@ export interface WslbErrorOptions {
   cause?: unknown
   /** Overrides the status of the code, e.g. the one a hook asked for. */
   status?: number
+  /** Overrides what the code says, e.g. when part of a request that must not be repeated was sent. */
+  retryable?: boolean
   /** Seconds for a `Retry-After` header (RFC 9110 §10.2.3). */
   retryAfter?: number
 }
@@ -66,7 +68,7 @@ export class WslbError extends Error {
     this.blame = kind.blame
     this.status = options.status ?? kind.status
     this.closeCode = kind.closeCode
-    this.retryable = kind.retryable
+    this.retryable = options.retryable ?? kind.retryable
     this.retryAfter = options.retryAfter
   }
 }
@@ -83,8 +85,16 @@ export class ConfigError extends WslbError {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
 
-  constructor(problems: readonly ConfigProblem[], code: ErrorCode = 'WSLB_CONFIG_INVALID', options: WslbErrorOptions = {}) {
-    super(code, problems.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('\n'), options)
+  constructor(
+    problems: readonly ConfigProblem[],
+    code: ErrorCode = 'WSLB_CONFIG_INVALID',
+    options: WslbErrorOptions = {},
+  ) {
+    super(
+      code,
+      problems.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('\n'),
+      options,
+    )
     this.problems = problems
   }
 }

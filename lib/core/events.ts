@@ -38,7 +38,7 @@ export interface RequestDoneEvent {
 export type ClosedBy = 'client' | 'backend' | 'balancer'
 
 /** Why a tunnel ended. */
-export type CloseCause = 'normal' | 'error' | 'drain' | 'shutdown'
+export type CloseCause = 'normal' | 'error' | 'idle' | 'drain' | 'shutdown'
 
 export interface TunnelOpenEvent extends BackendEvent {
   /** Unique in this process. */
@@ -98,6 +98,7 @@ export interface BalancerEvents {
   'tunnel:close': TunnelCloseEvent
   'upgrade:reject': UpgradeRejectEvent
   'request:done': RequestDoneEvent
+  'listener:error': { readonly address: string; readonly error: Error }
   'config:reload': { readonly plan: Plan }
   'config:reject': { readonly error: WslbError }
 }

@@ -14,7 +14,8 @@ export class HeaderEdits {
   /** Adds a field beside those that are there. */
   append(name: string, value: string): this {
     if (!FIELD_NAME.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
-    if (!FIELD_VALUE.test(value)) throw new TypeError(`invalid value for header ${name}: ${JSON.stringify(value)}`)
+    if (!FIELD_VALUE.test(value))
+      throw new TypeError(`invalid value for header ${name}: ${JSON.stringify(value)}`)
     this.#added.push([name, value])
     return this
   }

@@ -8,6 +8,7 @@ export type RequestHeaders = Readonly<Record<string, string | string[] | undefin
 export interface RequestHead {
   method: string
   url: string
+  httpVersion: string
   host: string
   headers: RequestHeaders
   rawHeaders: readonly string[]
@@ -36,7 +37,9 @@ export class IncomingRequest {
   readonly url: string
   /** {@link url} without the query. */
   readonly path: string
-  /** The `Host` header, port included. */
+  /** `'1.1'` or `'1.0'`. */
+  readonly httpVersion: string
+  /** The `Host` header, port included; empty when an HTTP/1.0 client sent none. */
   readonly host: string
   readonly headers: RequestHeaders
   /** Names and values alternating, exactly as received. */
@@ -60,6 +63,7 @@ export class IncomingRequest {
     this.url = head.url
     const end = head.url.indexOf('?')
     this.path = end < 0 ? head.url : head.url.slice(0, end)
+    this.httpVersion = head.httpVersion
     this.host = head.host
     this.headers = head.headers
     this.rawHeaders = head.rawHeaders

@@ -1,0 +1,115 @@
+import { certificateFor } from './certificate.ts'
+import { Listener, type ListenerAddress, type ListenerHandlers } from './listener.ts'
+import { type Certificate, type ClientLimits, type ListenerOptions } from './options.ts'
+
+/** A change of listeners that has been tried and can now be made or dropped. */
+export interface ListenerChange {
+  /** Certificates are swapped, and listeners that are no longer wanted stop accepting. */
+  commit(): void
+  rollback(): Promise<void>
+}
+
+interface Wanted {
+  readonly listener: Listener
+  readonly options: ListenerOptions
+  readonly certificate: Certificate | undefined
+}
+
+/** All listeners of a balancer, changed by difference. */
+export class Listeners {
+  readonly #handlers: ListenerHandlers
+  #open: readonly Listener[] = []
+  /** No longer accepting, but perhaps with connections still open. */
+  readonly #retired = new Set<Listener>()
+
+  constructor(handlers: ListenerHandlers) {
+    this.#handlers = handlers
+  }
+
+  get addresses(): ListenerAddress[] {
+    return this.#open.map((listener) => listener.address)
+  }
+
+  /** Open client sockets. */
+  get connections(): number {
+    return [...this.#open, ...this.#retired].reduce((sum, { connections }) => sum + connections, 0)
+  }
+
+  /**
+   * Opens what is new, beside what is there.
+   * @throws WslbError `WSLB_LISTEN`; then everything is as it was
+   */
+  async prepare(all: readonly ListenerOptions[], limits: ClientLimits): Promise<ListenerChange> {
+    const left = new Set(this.#open)
+    const wanted: Wanted[] = []
+    const opened: Listener[] = []
+    const paused: Listener[] = []
+    const rollback = async () => {
+      for (const listener of opened) listener.close()
+      for (const listener of paused) await listener.reopen()
+    }
+    try {
+      for (const options of all) {
+        const certificate = options.tls && (await certificateFor(options.tls, options.host))
+        let listener = [...left].find((one) => sameAddress(one.options, options))
+        if (listener) left.delete(listener)
+        else opened.push((listener = await this.#openBeside(left, options, limits, paused)))
+        wanted.push({ listener, options, certificate })
+      }
+    } catch (error) {
+      await rollback()
+      throw error
+    }
+    return { rollback, commit: () => this.#commit(wanted, left, limits) }
+  }
+
+  /** Where the new listener needs the port of one that is to go (`http` becomes `https`), that one makes room. */
+  async #openBeside(
+    leaving: ReadonlySet<Listener>,
+    options: ListenerOptions,
+    limits: ClientLimits,
+    paused: Listener[],
+  ): Promise<Listener> {
+    const inTheWay = [...leaving].find(({ options: { port } }) => port !== 0 && port === options.port)
+    if (inTheWay && !paused.includes(inTheWay)) {
+      inTheWay.close()
+      paused.push(inTheWay)
+    }
+    return Listener.open(options, limits, this.#handlers)
+  }
+
+  #commit(wanted: readonly Wanted[], left: ReadonlySet<Listener>, limits: ClientLimits): void {
+    this.#open = wanted.map(({ listener }) => listener)
+    for (const { listener, options, certificate } of wanted) {
+      listener.reconfigure(options, certificate)
+      listener.setLimits(limits)
+    }
+    for (const listener of left) this.#retire(listener)
+  }
+
+  #retire(listener: Listener): void {
+    listener.close()
+    for (const retired of this.#retired) if (retired.connections === 0) this.#retired.delete(retired)
+    this.#retired.add(listener)
+  }
+
+  /** Stops accepting; open connections go on. */
+  close(): void {
+    for (const listener of this.#open) this.#retire(listener)
+    this.#open = []
+  }
+
+  /** Closes the keep-alive connections of retired listeners that wait for another request. */
+  closeIdle(): void {
+    for (const listener of this.#retired) listener.closeIdle()
+  }
+
+  destroyConnections(): void {
+    for (const listener of this.#retired) listener.destroyConnections()
+  }
+}
+
+/** Plain and TLS on one port are two listeners. */
+function sameAddress(a: ListenerOptions, b: ListenerOptions): boolean {
+  return a.host === b.host && a.port === b.port && (a.tls === undefined) === (b.tls === undefined)
+}

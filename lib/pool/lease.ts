@@ -1,0 +1,29 @@
+import { type Backend } from '../core/backend.ts'
+
+/** The right to count on a backend: taken on pick, released exactly once. */
+export class Lease {
+  readonly backend: Backend
+  /** `Set-Cookie` values that tie the client to the backend; empty when it is tied already. */
+  readonly setCookies: readonly string[]
+  #onRelease: ((backend: Backend, error: unknown) => void) | undefined
+
+  constructor(
+    backend: Backend,
+    setCookies: readonly string[],
+    onRelease: (backend: Backend, error: unknown) => void,
+  ) {
+    this.backend = backend
+    this.setCookies = setCookies
+    this.#onRelease = onRelease
+  }
+
+  /**
+   * Gives the place back; calling it again does nothing.
+   * @param error what went wrong, when something did: the backend's health hears of it if it is to blame
+   */
+  release(error?: unknown): void {
+    const onRelease = this.#onRelease
+    this.#onRelease = undefined
+    onRelease?.(this.backend, error)
+  }
+}

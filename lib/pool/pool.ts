@@ -1,0 +1,205 @@
+import { type AdminState, Backend } from '../core/backend.ts'
+import { type Clock, type Random } from '../core/clock.ts'
+import { WslbError, messageOf } from '../core/errors.ts'
+import { type EventSink } from '../core/events.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type Policy } from '../balancing/policy.ts'
+import { HealthMonitor, type Dial } from '../health/monitor.ts'
+import { type HealthOptions } from '../health/options.ts'
+import { type StickyStrategy } from '../sticky/strategy.ts'
+import { Candidates } from './candidates.ts'
+import { Lease } from './lease.ts'
+import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
+
+/** What a pool is to be; everything in it may change at a reload. */
+export interface PoolSpec {
+  readonly name: string
+  readonly backends: readonly BackendSpec[]
+  readonly policy: Policy
+  readonly sticky: readonly StickyStrategy[]
+  /** `undefined`: no health loop. */
+  readonly health: HealthOptions | undefined
+}
+
+export interface PoolDependencies {
+  readonly events: EventSink
+  readonly clock: Clock
+  readonly random: Random
+  readonly dial: Dial
+}
+
+/** Interchangeable backends: who belongs, who is well, and who gets the next client. */
+export class Pool {
+  readonly name: string
+  readonly #deps: PoolDependencies
+  #spec: PoolSpec
+  #backends: ReadonlyMap<string, Backend> = new Map()
+  #candidates: Candidates
+  #monitor: HealthMonitor | undefined
+  #running = false
+
+  constructor(spec: PoolSpec, deps: PoolDependencies) {
+    this.name = spec.name
+    this.#deps = deps
+    this.#spec = spec
+    this.#candidates = new Candidates(this.#backends, true)
+    this.#apply(spec, this.diff(spec))
+  }
+
+  get backends(): ReadonlyMap<string, Backend> {
+    return this.#backends
+  }
+
+  get spec(): PoolSpec {
+    return this.#spec
+  }
+
+  /** Names of the cookies that are ours and stop here. */
+  get ownCookies(): readonly string[] {
+    return this.#ownCookies
+  }
+  #ownCookies: readonly string[] = []
+
+  /** Starts the health loop. */
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#monitor?.watch(this.#backends.values())
+  }
+
+  /** Stops the health loop and every timer of it. */
+  stop(): void {
+    this.#running = false
+    this.#monitor?.stop()
+  }
+
+  /**
+   * Sticky, then policy, then lease.
+   * @param tried backends that have failed this very request
+   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`
+   */
+  acquire(request: IncomingRequest, tried?: ReadonlySet<Backend>): Lease {
+    const { policy, sticky } = this.#spec
+    for (const strategy of sticky) {
+      const backend = strategy.find(request, this.#backends)
+      if (backend && isUsable(backend) && !tried?.has(backend)) return this.#lease(backend, NO_COOKIES)
+    }
+    const candidates = this.#candidates.list(tried)
+    if (candidates.length === 0) throw this.#nobody()
+    const backend = policy.pick(candidates, request, this.#deps.random)
+    if (this.#backends.get(backend?.id) !== backend) {
+      throw new WslbError(
+        'WSLB_INTERNAL',
+        `policy "${policy.name}" picked something that is not one of its candidates`,
+      )
+    }
+    return this.#lease(backend, remember(sticky, request, backend))
+  }
+
+  #lease(backend: Backend, setCookies: readonly string[]): Lease {
+    backend.load++
+    if (backend.saturated) this.#candidates.invalidate()
+    return new Lease(backend, setCookies, this.#release)
+  }
+
+  readonly #release = (backend: Backend, error: unknown): void => {
+    if (backend.saturated) this.#candidates.invalidate()
+    if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
+    if (error === undefined || (error instanceof WslbError && error.blame !== 'backend')) return
+    backend.counters.failures++
+    this.#monitor?.report(backend, messageOf(error))
+  }
+
+  /** Calls back once the backend has no lease left, at once if it has none. @returns cancels the wait */
+  whenIdle(backend: Backend, onIdle: () => void): () => void {
+    const waiting = this.#idle.get(backend) ?? new Set()
+    const cancel = () => {
+      waiting.delete(once)
+      if (waiting.size === 0) this.#idle.delete(backend)
+    }
+    const once = () => {
+      cancel()
+      onIdle()
+    }
+    this.#idle.set(backend, waiting.add(once))
+    if (backend.load === 0) once()
+    return cancel
+  }
+  readonly #idle = new Map<Backend, Set<() => void>>()
+
+  #nobody(): WslbError {
+    const full = [...this.#backends.values()].some(
+      (backend) => backend.adminState === 'active' && backend.saturated,
+    )
+    return full
+      ? new WslbError('WSLB_AT_CAPACITY', `every backend of pool "${this.name}" is at maxConnections`, {
+          retryAfter: 1,
+        })
+      : new WslbError('WSLB_NO_BACKEND', `no backend of pool "${this.name}" can be used`, {
+          retryAfter: Math.max(1, Math.ceil((this.#spec.health?.interval ?? 1_000) / 1_000)),
+        })
+  }
+
+  /** What {@link reconfigure} would do. */
+  diff(spec: PoolSpec): MembershipDiff {
+    return diffMembers(this.#backends, spec.backends)
+  }
+
+  /** Kept backends keep their object: health, counters, leases, tunnels. @returns the backends that left */
+  reconfigure(spec: PoolSpec): readonly Backend[] {
+    const diff = this.diff(spec)
+    this.#apply(spec, diff)
+    return diff.removed
+  }
+
+  #apply(spec: PoolSpec, { kept, added, removed }: MembershipDiff): void {
+    for (const [backend, settings] of kept) backend.settings = settings
+    const fresh = added.map(({ id, url, settings }) => new Backend(id, this.name, url, settings))
+    const members = new Map([...kept.keys(), ...fresh].map((backend) => [backend.id, backend]))
+    // The order of the config is the order of round-robin and of snapshot().
+    this.#backends = new Map(spec.backends.map(({ id }) => [id, members.get(id)!]))
+    this.#candidates = new Candidates(this.#backends, spec.health?.lastResort ?? true)
+    this.#ownCookies = spec.sticky.flatMap(({ ownCookie }) => ownCookie ?? [])
+    this.#spec = spec
+    for (const backend of removed) {
+      backend.adminState = 'disabled'
+      this.#monitor?.forget(backend)
+    }
+    this.#restartMonitor(spec.health)
+    for (const { id } of removed) this.#deps.events.emit('backend:removed', { backend: id, pool: this.name })
+    for (const { id } of fresh) this.#deps.events.emit('backend:added', { backend: id, pool: this.name })
+  }
+
+  #restartMonitor(options: HealthOptions | undefined): void {
+    if (!options) {
+      this.#monitor?.stop()
+      this.#monitor = undefined
+      for (const backend of this.#backends.values()) backend.health = 'up'
+      return
+    }
+    this.#monitor ??= new HealthMonitor(this.name, options, this.#deps, () => this.#candidates.invalidate())
+    this.#monitor.options = options
+    if (this.#running) this.#monitor.watch(this.#backends.values())
+  }
+
+  /** Sets what the operator wishes for one backend. */
+  setAdminState(backend: Backend, state: AdminState): void {
+    backend.adminState = state
+    this.#candidates.invalidate()
+  }
+}
+
+/** Suspect is good enough for a client that belongs there: moving it would lose what the backend knows of it. */
+function isUsable(backend: Backend): boolean {
+  return backend.adminState === 'active' && backend.health !== 'down' && !backend.saturated
+}
+
+function remember(
+  sticky: readonly StickyStrategy[],
+  request: IncomingRequest,
+  backend: Backend,
+): readonly string[] {
+  if (sticky.length === 0) return NO_COOKIES
+  return sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
+}
+const NO_COOKIES: readonly string[] = []

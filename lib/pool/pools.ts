@@ -1,0 +1,129 @@
+import { type Backend } from '../core/backend.ts'
+import { WslbError } from '../core/errors.ts'
+import { type Plan } from '../core/events.ts'
+import { Pool, type PoolDependencies, type PoolSpec } from './pool.ts'
+
+/** A backend together with the pool it belongs to. */
+export interface Member {
+  readonly backend: Backend
+  readonly pool: Pool
+}
+
+/** All pools of a balancer, changed by difference. */
+export class Pools {
+  readonly #deps: PoolDependencies
+  #byName: ReadonlyMap<string, Pool> = new Map()
+  #running = false
+
+  constructor(deps: PoolDependencies) {
+    this.#deps = deps
+  }
+
+  get byName(): ReadonlyMap<string, Pool> {
+    return this.#byName
+  }
+
+  members(): Member[] {
+    return [...this.#byName.values()].flatMap((pool) =>
+      [...pool.backends.values()].map((backend) => ({ backend, pool })),
+    )
+  }
+
+  /** Leases held on all members. */
+  get load(): number {
+    return this.members().reduce((sum, { backend }) => sum + backend.load, 0)
+  }
+
+  /**
+   * @param name `id`, for that backend in every pool, or `pool/id`
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`
+   */
+  find(name: string): Member[] {
+    const found = this.members().filter(
+      ({ backend }) => backend.id === name || `${backend.pool}/${backend.id}` === name,
+    )
+    if (found.length > 0) return found
+    const known = this.members().map(({ backend }) => fullName(backend))
+    throw new WslbError(
+      'WSLB_UNKNOWN_BACKEND',
+      `no backend "${name}"; there are: ${known.join(', ') || 'none'}`,
+    )
+  }
+
+  /** What {@link apply} would do, without doing it. */
+  plan(specs: readonly PoolSpec[]): Plan {
+    const plan = {
+      added: [] as string[],
+      removed: [] as string[],
+      changed: [] as string[],
+      kept: [] as string[],
+    }
+    let tunnelsKept = 0
+    let tunnelsDrained = 0
+    const removed = (backend: Backend) => {
+      plan.removed.push(fullName(backend))
+      tunnelsDrained += backend.tunnels
+    }
+    for (const spec of specs) {
+      const pool = this.#byName.get(spec.name)
+      if (!pool) {
+        plan.added.push(...spec.backends.map(({ id }) => fullName({ id, pool: spec.name })))
+        continue
+      }
+      const diff = pool.diff(spec)
+      plan.added.push(...diff.added.map(({ id }) => fullName({ id, pool: spec.name })))
+      diff.removed.forEach(removed)
+      for (const backend of diff.kept.keys()) {
+        ;(diff.changed.includes(backend) ? plan.changed : plan.kept).push(fullName(backend))
+        tunnelsKept += backend.tunnels
+      }
+    }
+    for (const pool of this.#goneIn(specs)) [...pool.backends.values()].forEach(removed)
+    return { ...plan, tunnelsKept, tunnelsDrained }
+  }
+
+  /** Makes the pools what the specs say. @returns the backends that left, with the pool they left */
+  apply(specs: readonly PoolSpec[]): Member[] {
+    const left: Member[] = []
+    const next = new Map<string, Pool>()
+    for (const spec of specs) {
+      let pool = this.#byName.get(spec.name)
+      if (pool) left.push(...withPool(pool, pool.reconfigure(spec)))
+      else pool = new Pool(spec, this.#deps)
+      if (this.#running) pool.start()
+      next.set(spec.name, pool)
+    }
+    for (const pool of this.#goneIn(specs)) {
+      left.push(...withPool(pool, pool.reconfigure({ ...pool.spec, backends: [] })))
+      pool.stop()
+    }
+    this.#byName = next
+    return left
+  }
+
+  #goneIn(specs: readonly PoolSpec[]): Pool[] {
+    const names = new Set(specs.map(({ name }) => name))
+    return [...this.#byName.values()].filter(({ name }) => !names.has(name))
+  }
+
+  /** Starts the health loops, now and of pools to come. */
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    for (const pool of this.#byName.values()) pool.start()
+  }
+
+  stop(): void {
+    this.#running = false
+    for (const pool of this.#byName.values()) pool.stop()
+  }
+}
+
+function withPool(pool: Pool, backends: readonly Backend[]): Member[] {
+  return backends.map((backend) => ({ backend, pool }))
+}
+
+/** The id alone in the default pool, `pool/id` elsewhere. */
+function fullName({ id, pool }: { id: string; pool: string }): string {
+  return pool === 'default' ? id : `${pool}/${id}`
+}

@@ -1,0 +1,56 @@
+import { type Backend } from '../core/backend.ts'
+import { type WslbError, toWslbError } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type Lease } from '../pool/lease.ts'
+import { type Pool } from '../pool/pool.ts'
+
+/** What is known so far about serving one request; events and the access log are made from it. */
+export interface Trace {
+  pool: Pool | undefined
+  backend: Backend | undefined
+  attempts: number
+}
+
+/**
+ * Tries backends until one serves the request, none twice.
+ * @param serve settles when the request is served; the lease is its own from then on. When it rejects, the lease is
+ *   released with the error and, if the error allows it, another backend gets the request.
+ * @throws WslbError the last backend's failure when no other is left: it says more than "no backend"
+ */
+export async function attempt<T>(
+  pool: Pool,
+  request: IncomingRequest,
+  limit: number,
+  trace: Trace,
+  serve: (lease: Lease) => Promise<T>,
+): Promise<T> {
+  let tried: Set<Backend> | undefined
+  let failure: WslbError | undefined
+  for (;;) {
+    const lease = next(pool, request, tried, failure)
+    trace.backend = lease.backend
+    trace.attempts++
+    try {
+      return await serve(lease)
+    } catch (thrown) {
+      const error = toWslbError(thrown)
+      lease.release(error)
+      if (!error.retryable || trace.attempts >= limit) throw error
+      failure = error
+      tried = (tried ?? new Set()).add(lease.backend)
+    }
+  }
+}
+
+function next(
+  pool: Pool,
+  request: IncomingRequest,
+  tried: ReadonlySet<Backend> | undefined,
+  failure: WslbError | undefined,
+): Lease {
+  try {
+    return pool.acquire(request, tried)
+  } catch (error) {
+    throw failure ?? error
+  }
+}

@@ -1,0 +1,36 @@
+import { type Clock } from '../core/clock.ts'
+import { type EventSink } from '../core/events.ts'
+import { type Trust } from '../listener/trust-proxy.ts'
+import { type HttpPools } from '../upstream/http-pools.ts'
+import { type Hooks } from './hooks.ts'
+import { type PendingClient } from './pending-client.ts'
+import { type Router } from './router.ts'
+import { type Tunnels } from './tunnels.ts'
+
+/** What a reload replaces, in one assignment. Times in milliseconds. */
+export interface ProxySettings {
+  readonly router: Router
+  readonly hooks: Hooks
+  readonly trust: Trust
+  readonly attempts: number
+  readonly timeouts: {
+    readonly connect: number
+    readonly response: number
+    readonly hook: number
+    readonly handshake: number
+    readonly idle: number | false
+  }
+}
+
+/** What every request and upgrade is served with. */
+export interface ProxyContext {
+  settings: ProxySettings
+  /** Set while the balancer closes: connections are not kept alive, upgrades are refused. */
+  closing: boolean
+  readonly events: EventSink
+  readonly clock: Clock
+  readonly httpPools: HttpPools
+  readonly tunnels: Tunnels
+  /** Upgrades that have not been answered yet. */
+  readonly pending: Set<PendingClient>
+}

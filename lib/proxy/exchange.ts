@@ -1,0 +1,200 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Dispatcher, type Pool as HttpPool } from 'undici'
+import { WslbError, messageOf } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type Lease } from '../pool/lease.ts'
+import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
+import { reset } from './reset.ts'
+
+/** RFC 9110 §9.2.2: sending one of these twice is no different from sending it once. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+/** What a status line may carry (RFC 9112 §4). */
+const REASON_PHRASE = /^[\t\x20-\x7e]*$/
+
+export interface ExchangeOptions {
+  readonly request: IncomingRequest
+  readonly message: IncomingMessage
+  readonly response: ServerResponse
+  readonly lease: Lease
+  readonly ownCookies: readonly string[]
+  /** Milliseconds to the head of the response. */
+  readonly timeout: number
+  /** The body of the request; `undefined` when it has none. Read only once the backend is connected. */
+  readonly body: AsyncIterable<Uint8Array> | undefined
+  /** Body bytes to the client. */
+  readonly onBytes: (length: number) => void
+}
+
+/** One request on one backend: undici's events become the client's response, the client's leaving an abort. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: ExchangeOptions
+  readonly #response: ServerResponse
+  #controller: Dispatcher.DispatchController | undefined
+  #answered = false
+  #gone = false
+  #resolve!: () => void
+  #reject!: (error: WslbError) => void
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    this.#response = options.response
+  }
+
+  /**
+   * Settles when the response is complete. Rejects with a `retryable` error as long as nothing was lost by trying
+   * another backend; after the head of the response has gone out the client is reset before this rejects.
+   */
+  run(pool: HttpPool): Promise<void> {
+    const { request, ownCookies, timeout, body } = this.#options
+    return new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#response.on('close', this.#onClose)
+      this.#response.on('drain', this.#onDrain)
+      const options: Dispatcher.DispatchOptions & { servername: string } = {
+        path: request.url,
+        method: request.method,
+        headers: requestHeaders(request, ownCookies),
+        // An async iterable is accepted though not in the type; unlike a stream it is not destroyed when unused.
+        body: body as unknown as Dispatcher.DispatchOptions['body'],
+        headersTimeout: timeout,
+        // Otherwise undici takes it from `Host` and drops the connection whenever that changes.
+        servername: this.#options.lease.backend.url.hostname,
+      }
+      if (this.#response.destroyed) this.#gone = true
+      if (this.#gone) this.#fail(clientGone())
+      else pool.dispatch(options, this)
+    })
+  }
+
+  readonly #onClose = (): void => {
+    this.#gone = true
+    this.#controller?.abort(clientGone())
+  }
+
+  readonly #onDrain = (): void => this.#controller?.resume()
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#gone) controller.abort(clientGone())
+  }
+
+  onResponseStarted(): void {
+    this.#answered = true
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    reason = '',
+  ): void {
+    if (status < 200) return this.#inform(status, headers)
+    const { request, lease } = this.#options
+    const fields = responseHeaders(rawText(controller.rawHeaders), lease.setCookies, request.edits.toClient)
+    const block = this.#mayCarryTrailers(headers) ? fields : withoutTrailer(fields)
+    if (reason !== '' && REASON_PHRASE.test(reason)) this.#response.writeHead(status, reason, block)
+    else this.#response.writeHead(status, block)
+    process.nextTick(flush, this.#response)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#options.onBytes(chunk.length)
+    if (!this.#response.write(chunk)) controller.pause()
+  }
+
+  onResponseEnd(
+    _controller: Dispatcher.DispatchController,
+    trailers: Record<string, string | string[] | undefined>,
+  ): void {
+    for (const name in trailers) this.#response.addTrailers([[name, String(trailers[name])]])
+    this.#response.end()
+    this.#settle()
+    this.#options.lease.release()
+    this.#resolve()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(this.#explain(error))
+  }
+
+  #fail(error: WslbError): void {
+    this.#settle()
+    if (this.#response.headersSent) reset(this.#options.message.socket)
+    this.#reject(error)
+  }
+
+  #settle(): void {
+    this.#response.off('close', this.#onClose)
+    this.#response.off('drain', this.#onDrain)
+  }
+
+  /** 103 Early Hints pass (RFC 8297); other interim responses concern this hop only. */
+  #inform(status: number, headers: Record<string, string | string[] | undefined>): void {
+    const { link } = headers
+    if (status !== 103 || link === undefined || this.#options.request.httpVersion !== '1.1') return
+    try {
+      this.#response.writeEarlyHints({ link })
+    } catch {
+      // A malformed hint is no reason to lose the response.
+    }
+  }
+
+  #mayCarryTrailers(headers: Record<string, unknown>): boolean {
+    const { method, httpVersion } = this.#options.request
+    return (
+      'trailer' in headers && 'transfer-encoding' in headers && method !== 'HEAD' && httpVersion === '1.1'
+    )
+  }
+
+  #explain(error: Error & { code?: string }): WslbError {
+    const { message, lease, request, timeout } = this.#options
+    if (this.#gone || message.errored) return clientGone()
+    // Dialling failed: nothing was sent.
+    if (error instanceof WslbError) return error
+    const { host } = lease.backend.url
+    const code = error.code ?? ''
+    if (code === 'UND_ERR_INVALID_ARG') {
+      return new WslbError('WSLB_BAD_REQUEST', `refused: ${messageOf(error)}`, { cause: error })
+    }
+    if (code === 'UND_ERR_HEADERS_TIMEOUT') {
+      return new WslbError('WSLB_RESPONSE_TIMEOUT', `${host} did not answer within ${timeout} ms`, {
+        cause: error,
+      })
+    }
+    if (
+      code.startsWith('HPE_') ||
+      code === 'UND_ERR_HEADERS_OVERFLOW' ||
+      messageOf(error) === 'bad upgrade'
+    ) {
+      return new WslbError('WSLB_BAD_ANSWER', `${host} answered with malformed HTTP: ${messageOf(error)}`, {
+        cause: error,
+      })
+    }
+    const repeatable = !this.#answered && this.#options.body === undefined && IDEMPOTENT.has(request.method)
+    return new WslbError('WSLB_BACKEND_RESET', `${host} closed the connection: ${messageOf(error)}`, {
+      cause: error,
+      retryable: repeatable || this.#controller === undefined,
+    })
+  }
+}
+
+function clientGone(): WslbError {
+  return new WslbError('WSLB_CLIENT_GONE', 'the client left before the response was complete')
+}
+
+/** The head goes out with the first body bytes when they are there, and without them when they are not (SSE). */
+function flush(response: ServerResponse): void {
+  if (!response.writableEnded && !response.destroyed) response.flushHeaders()
+}
+
+function rawText(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
+  return Array.isArray(raw)
+    ? raw.map((item: Buffer | string) => (typeof item === 'string' ? item : item.toString('latin1')))
+    : []
+}
+
+function withoutTrailer(fields: string[]): string[] {
+  const at = fields.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'trailer')
+  return at < 0 ? fields : withoutTrailer(fields.toSpliced(at, 2))
+}

@@ -1,0 +1,120 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Clock } from '../core/clock.ts'
+import { WslbError, toWslbError } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type Pool } from '../pool/pool.ts'
+import { refuseAmbiguous } from '../protocol/ambiguity.ts'
+import { type Trace, attempt } from './attempt.ts'
+import { type ProxyContext } from './context.ts'
+import { Exchange } from './exchange.ts'
+import { type OwnAnswer, hookAnswer, refusal } from './refusal.ts'
+import { RequestBody } from './request-body.ts'
+import { runHook } from './run-hook.ts'
+
+/** How long a client may go on sending the body of a request that has been answered already. */
+const SURPLUS_BODY_LINGER = 2_000
+
+/**
+ * One HTTP request, from arrival to the end of the response. Never rejects.
+ * @param awaitsContinue the client waits for `100 Continue`, and nobody has sent it yet
+ */
+export async function forward(
+  context: ProxyContext,
+  request: IncomingRequest,
+  message: IncomingMessage,
+  response: ServerResponse,
+  awaitsContinue: boolean,
+): Promise<void> {
+  const { clock, events, settings } = context
+  const startedAt = clock.now()
+  const trace: Trace = { pool: undefined, backend: undefined, attempts: 0 }
+  const body = new RequestBody(message, response, awaitsContinue)
+  let bytesOut = 0
+  let error: WslbError | undefined
+  response.on('error', ignore)
+  if (context.closing) response.shouldKeepAlive = false
+  try {
+    refuseAmbiguous(request)
+    const answer = settings.hooks.onRequest && (await runOnRequest(context, request, response))
+    if (answer) {
+      bytesOut = send(response, hookAnswer(request, answer), body)
+    } else {
+      const pool = route(context, request)
+      trace.pool = pool
+      await attempt(pool, request, settings.attempts, trace, (lease) =>
+        new Exchange({
+          request,
+          message,
+          response,
+          lease,
+          ownCookies: pool.ownCookies,
+          timeout: settings.timeouts.response,
+          body: body.present ? body : undefined,
+          onBytes: (length) => (bytesOut += length),
+        }).run(context.httpPools.for(lease.backend)),
+      )
+      if (!message.complete) discardSurplus(message, clock)
+    }
+  } catch (thrown) {
+    error = toWslbError(thrown)
+    if (!response.headersSent && !response.destroyed) bytesOut = send(response, refusal(request, error), body)
+  }
+  if (trace.backend) trace.backend.counters.requests++
+  if (!events.wants('request:done')) return
+  events.emit('request:done', {
+    request,
+    pool: trace.pool?.name,
+    backend: trace.backend?.id,
+    status: response.headersSent ? response.statusCode : (error?.status ?? 499),
+    duration: clock.now() - startedAt,
+    bytesIn: body.bytes,
+    bytesOut,
+    attempts: trace.attempts,
+    error,
+  })
+}
+
+export function route(context: ProxyContext, request: IncomingRequest): Pool {
+  const pool = context.settings.router.match(request)
+  if (!pool) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
+  return pool
+}
+
+async function runOnRequest(context: ProxyContext, request: IncomingRequest, response: ServerResponse) {
+  const gone = new AbortController()
+  const onClose = () => gone.abort()
+  response.on('close', onClose)
+  try {
+    const { hooks, timeouts } = context.settings
+    return await runHook(hooks.onRequest!, request, {
+      clock: context.clock,
+      timeout: timeouts.hook,
+      gone: gone.signal,
+    })
+  } finally {
+    response.off('close', onClose)
+  }
+}
+
+/** @returns the length of the body */
+function send(
+  response: ServerResponse,
+  { status, headers, body }: OwnAnswer,
+  requestBody: RequestBody,
+): number {
+  const bytes = Buffer.from(body)
+  // Where a body ends that was ambiguous, or held back for a 100 that never came, only the client knows.
+  if (status === 400 || requestBody.heldBack) response.shouldKeepAlive = false
+  response.writeHead(status, [...headers, 'Content-Length', String(bytes.length)])
+  response.end(bytes)
+  return bytes.length
+}
+
+/** The backend answered before it had the whole body: let the client finish sending, but not for ever. */
+function discardSurplus(message: IncomingMessage, clock: Clock): void {
+  const timer = clock.schedule(SURPLUS_BODY_LINGER, () => message.socket.destroy())
+  message.once('close', () => timer.cancel())
+  message.resume()
+}
+
+function ignore(): void {}

@@ -1,0 +1,74 @@
+import { STATUS_CODES } from 'node:http'
+import { type WslbError } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type HookAnswer } from './hooks.ts'
+
+/** An answer of our own: the same for a response object and for the bare socket of an upgrade. */
+export interface OwnAnswer {
+  readonly status: number
+  /** Names and values alternating. */
+  readonly headers: readonly string[]
+  readonly body: string | Uint8Array
+}
+
+/** Why we refuse, as HTTP: `text/plain`, or JSON for a client that prefers it. */
+export function refusal(request: IncomingRequest, error: WslbError): OwnAnswer {
+  const status = error.status ?? 500
+  // Addresses and reasons inside are for the log; a client hears only what it did wrong itself.
+  const message = error.blame === 'client' ? error.message : (STATUS_CODES[status] ?? 'Error')
+  const json = /\bapplication\/json\b/i.test(String(request.headers.accept ?? ''))
+  const headers = [
+    'Content-Type',
+    json ? 'application/json' : 'text/plain; charset=utf-8',
+    'Cache-Control',
+    'no-store',
+  ]
+  if (error.code === 'WSLB_BAD_VERSION') headers.push('Sec-WebSocket-Version', '13')
+  if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter))
+  const body = json
+    ? JSON.stringify({ error: error.code, message })
+    : `${status} ${message} (${error.code})\n`
+  return withEdits(request, { status, headers, body })
+}
+
+/** What a hook answered. */
+export function hookAnswer(
+  request: IncomingRequest,
+  { status, headers = {}, body = '' }: HookAnswer,
+): OwnAnswer {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().flatMap((one) => [name, one]),
+  )
+  return withEdits(request, { status, headers: lines, body })
+}
+
+function withEdits(request: IncomingRequest, answer: OwnAnswer): OwnAnswer {
+  const { toClient } = request.edits
+  if (!toClient) return answer
+  const kept: string[] = []
+  for (let i = 0; i < answer.headers.length; i += 2) {
+    if (!toClient.removes(answer.headers[i]!.toLowerCase()))
+      kept.push(answer.headers[i]!, answer.headers[i + 1]!)
+  }
+  return { ...answer, headers: [...kept, ...toClient.added.flat()] }
+}
+
+/** The answer as bytes, for a socket that has left HTTP; the connection ends with it. */
+export function serializeAnswer({ status, headers, body }: OwnAnswer): Buffer {
+  const bytes = Buffer.from(body)
+  const head = responseHead(status, undefined, [
+    ...headers,
+    'Connection',
+    'close',
+    'Content-Length',
+    String(bytes.length),
+  ])
+  return Buffer.concat([head, bytes])
+}
+
+/** Status line and fields (RFC 9112 §4); values were checked when they were taken in. */
+export function responseHead(status: number, reason: string | undefined, headers: readonly string[]): Buffer {
+  let head = `HTTP/1.1 ${status} ${reason ?? STATUS_CODES[status] ?? ''}\r\n`
+  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
+  return Buffer.from(`${head}\r\n`, 'latin1')
+}

@@ -1,0 +1,54 @@
+import { type IncomingRequest } from '../core/request.ts'
+import { type Pool } from '../pool/pool.ts'
+
+export interface RouteSpec {
+  /** Lower case; `*.` in front matches any name below. */
+  readonly host: string | undefined
+  /** Exact, or a prefix ending in `*`. */
+  readonly path: string | undefined
+  readonly pool: string
+}
+
+/** Host and path → pool. The first route that matches decides. */
+export class Router {
+  readonly #routes: readonly { matches: (request: IncomingRequest) => boolean; pool: Pool }[]
+
+  constructor(routes: readonly RouteSpec[], pools: ReadonlyMap<string, Pool>) {
+    this.#routes = routes.map(({ host, path, pool }) => {
+      const matchesHost = hostMatcher(host)
+      const matchesPath = pathMatcher(path)
+      return {
+        matches: (request) => matchesHost(request.host) && matchesPath(request.path),
+        pool: pools.get(pool)!,
+      }
+    })
+  }
+
+  match(request: IncomingRequest): Pool | undefined {
+    return this.#routes.find(({ matches }) => matches(request))?.pool
+  }
+}
+
+type Matcher = (value: string) => boolean
+const always: Matcher = () => true
+
+function hostMatcher(pattern: string | undefined): Matcher {
+  if (pattern === undefined) return always
+  if (!pattern.startsWith('*.')) return (host) => withoutPort(host) === pattern
+  const suffix = pattern.slice(1)
+  return (host) => withoutPort(host).endsWith(suffix)
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:\d*$/, '').toLowerCase()
+}
+
+function pathMatcher(pattern: string | undefined): Matcher {
+  if (pattern === undefined || pattern === '*' || pattern === '/*') return always
+  if (!pattern.endsWith('*')) return (path) => path === pattern
+  const prefix = pattern.slice(0, -1)
+  if (!prefix.endsWith('/')) return (path) => path.startsWith(prefix)
+  // '/chat/*' is the whole of /chat, with and without the last slash.
+  const itself = prefix.slice(0, -1)
+  return (path) => path === itself || path.startsWith(prefix)
+}

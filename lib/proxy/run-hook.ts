@@ -1,0 +1,56 @@
+import { type Clock } from '../core/clock.ts'
+import { WslbError, messageOf } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type Hook, type HookAnswer } from './hooks.ts'
+
+/**
+ * Runs a hook under its time limit.
+ * @throws WslbError `WSLB_HOOK_FAILED` (500), `WSLB_REFUSED` (the status of what was thrown), `WSLB_HOOK_TIMEOUT`,
+ *   `WSLB_CLIENT_GONE`
+ */
+export async function runHook(
+  hook: Hook,
+  request: IncomingRequest,
+  { clock, timeout, gone }: { clock: Clock; timeout: number; gone: AbortSignal },
+): Promise<HookAnswer | undefined> {
+  const stop = new AbortController()
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true })
+  })
+  const onGone = () => stop.abort(new WslbError('WSLB_CLIENT_GONE', 'the client left while a hook ran'))
+  if (gone.aborted) onGone()
+  gone.addEventListener('abort', onGone, { once: true })
+  const timer = clock.schedule(timeout, () =>
+    stop.abort(new WslbError('WSLB_HOOK_TIMEOUT', `a hook did not settle within ${timeout} ms`)),
+  )
+  try {
+    const ran = (async () => hook(request, { signal: stop.signal }))()
+    return checked(await Promise.race([stopped, ran]))
+  } catch (thrown) {
+    throw hookError(thrown)
+  } finally {
+    timer.cancel()
+    gone.removeEventListener('abort', onGone)
+  }
+}
+
+function checked(answer: HookAnswer | void): HookAnswer | undefined {
+  if (answer === undefined) return undefined
+  const status: unknown = (answer as HookAnswer | null)?.status
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
+    throw new WslbError(
+      'WSLB_HOOK_FAILED',
+      `a hook answered with status ${String(status)}, not one of 200 to 599`,
+    )
+  }
+  return answer
+}
+
+function hookError(thrown: unknown): WslbError {
+  if (thrown instanceof WslbError) return thrown
+  const status = (thrown as { status?: unknown } | null | undefined)?.status
+  if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) {
+    return new WslbError('WSLB_REFUSED', messageOf(thrown), { status, cause: thrown })
+  }
+  return new WslbError('WSLB_HOOK_FAILED', `a hook threw: ${messageOf(thrown)}`, { cause: thrown })
+}

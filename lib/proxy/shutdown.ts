@@ -1,0 +1,64 @@
+import { type Listeners } from '../listener/listeners.ts'
+import { type Pools } from '../pool/pools.ts'
+import { type ProxyContext } from './context.ts'
+import { type Drains } from './drain.ts'
+
+export interface ShutdownParts {
+  readonly context: ProxyContext
+  readonly listeners: Listeners
+  readonly pools: Pools
+  readonly drains: Drains
+}
+
+/** How often to look whether everything has ended, and to close connections that have become idle. */
+const SWEEP = 25
+
+/** The end of a balancer: accept nothing, let what is open end, cut the rest. */
+export class Shutdown {
+  readonly #parts: ShutdownParts
+  readonly done: Promise<void>
+  #cut!: () => void
+
+  /** @param patience milliseconds that what is open may take to end */
+  constructor(parts: ShutdownParts, patience: number) {
+    this.#parts = parts
+    const { context, listeners, pools } = parts
+    context.closing = true
+    pools.stop()
+    listeners.close()
+    const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
+    const timer = context.clock.schedule(patience, this.#cut)
+    this.done = Promise.race([this.#quiet(() => context.tunnels.size + pools.load), cutting]).then(
+      async () => {
+        timer.cancel()
+        await this.#destroy()
+      },
+    )
+  }
+
+  /** Does not wait any longer. */
+  cut(): void {
+    this.#cut()
+  }
+
+  /** Settles when nothing is open on our listeners and `rest` counts nothing either. */
+  async #quiet(rest: () => number): Promise<void> {
+    const { context, listeners } = this.#parts
+    for (;;) {
+      listeners.closeIdle()
+      if (listeners.connections + rest() === 0) return
+      await new Promise<void>((resolve) => context.clock.schedule(SWEEP, resolve, true))
+    }
+  }
+
+  async #destroy(): Promise<void> {
+    const { context, listeners, drains } = this.#parts
+    drains.cancelAll()
+    for (const client of context.pending) client.socket.destroy()
+    for (const tunnel of context.tunnels.all()) tunnel.destroy('shutdown')
+    listeners.destroyConnections()
+    await context.httpPools.destroy()
+    // Leases of pick() are not ours to wait for.
+    await this.#quiet(() => context.tunnels.size)
+  }
+}

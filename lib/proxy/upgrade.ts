@@ -1,0 +1,152 @@
+import { type Socket } from 'node:net'
+import { WslbError, toWslbError } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { refuseAmbiguous } from '../protocol/ambiguity.ts'
+import { checkHandshake } from '../protocol/handshake.ts'
+import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
+import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
+import { type Lease } from '../pool/lease.ts'
+import { type Pool } from '../pool/pool.ts'
+import { type Trace, attempt } from './attempt.ts'
+import { type ProxyContext } from './context.ts'
+import { route } from './forward.ts'
+import { PendingClient } from './pending-client.ts'
+import { hookAnswer, refusal, responseHead, serializeAnswer } from './refusal.ts'
+import { relayResponse } from './relay-response.ts'
+import { runHook } from './run-hook.ts'
+import { Tunnel, type TunnelEnd } from './tunnel.ts'
+
+/** One upgrade, from arrival to the open tunnel. Never rejects; after the `101` nothing throws. */
+export async function upgrade(
+  context: ProxyContext,
+  request: IncomingRequest,
+  socket: Socket,
+  head: Buffer,
+): Promise<void> {
+  const { clock, settings } = context
+  const startedAt = clock.now()
+  const client = new PendingClient(socket, head, clock)
+  const trace: Trace = { pool: undefined, backend: undefined, attempts: 0 }
+  context.pending.add(client)
+  const rejected = (status: number, error?: WslbError) =>
+    reportReject(context, request, trace, startedAt, status, error)
+  try {
+    refuseAmbiguous(request)
+    const key = checkHandshake(request)
+    if (context.closing)
+      throw new WslbError('WSLB_CLOSED', 'the balancer is shutting down', { retryAfter: 1 })
+
+    const { hooks, timeouts } = settings
+    const answer =
+      hooks.onUpgrade &&
+      (await runHook(hooks.onUpgrade, request, { clock, timeout: timeouts.hook, gone: client.gone }))
+    if (answer) {
+      client.answer(serializeAnswer(hookAnswer(request, answer)))
+      return rejected(answer.status)
+    }
+
+    const pool = (trace.pool = route(context, request))
+    const { lease, result } = await attempt(pool, request, settings.attempts, trace, async (lease) => ({
+      lease,
+      result: await dialUpgrade(context, request, pool, lease, key, client),
+    }))
+    if (result.accepted) return open(context, client, request, lease, result, trace, startedAt)
+    const { statusCode = 502 } = result.response
+    await relayResponse(client, request, lease, result.response)
+    rejected(statusCode)
+  } catch (thrown) {
+    const error = toWslbError(thrown)
+    client.answer(serializeAnswer(refusal(request, error)))
+    rejected(error.status ?? 500, error)
+  } finally {
+    context.pending.delete(client)
+  }
+}
+
+async function dialUpgrade(
+  { clock, settings: { timeouts } }: ProxyContext,
+  request: IncomingRequest,
+  pool: Pool,
+  { backend }: Lease,
+  key: string,
+  { gone }: PendingClient,
+): Promise<Accepted | Declined> {
+  const headers = requestHeaders(request, pool.ownCookies)
+  const result = await handshake(
+    backend,
+    { path: request.url, headers, key },
+    { clock, connectTimeout: timeouts.connect, timeout: timeouts.handshake, signal: gone },
+  )
+  if (!gone.aborted) return result
+  if (result.accepted) result.socket.destroy()
+  else result.response.destroy()
+  throw new WslbError('WSLB_CLIENT_GONE', 'the client left before the handshake was complete')
+}
+
+/** The `101` goes out, and the two sockets become one tunnel. */
+function open(
+  context: ProxyContext,
+  client: PendingClient,
+  request: IncomingRequest,
+  lease: Lease,
+  { socket: upstream, head, rawHeaders }: Accepted,
+  { attempts }: Trace,
+  startedAt: number,
+): void {
+  const { clock, events, tunnels, settings } = context
+  const { backend } = lease
+  const { early, ended } = client.release()
+  const who = { id: ++lastTunnelId, backend: backend.id, pool: backend.pool, request }
+  const tunnel = new Tunnel({
+    id: who.id,
+    request,
+    backend,
+    client: client.socket,
+    upstream,
+    clock,
+    idle: settings.timeouts.idle,
+    onEnd: (ended: Tunnel, { closedBy, cause, error }: TunnelEnd) => {
+      tunnels.delete(ended)
+      lease.release()
+      const { bytesIn, bytesOut, openedAt } = ended
+      events.emit('tunnel:close', {
+        ...who,
+        closedBy,
+        cause,
+        duration: clock.now() - openedAt,
+        bytesIn,
+        bytesOut,
+        error,
+      })
+    },
+  })
+  tunnels.add(tunnel)
+  backend.counters.upgrades++
+  const headers = responseHeaders(rawHeaders, lease.setCookies, request.edits.toClient)
+  client.socket.write(
+    responseHead(101, undefined, [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket']),
+  )
+  tunnel.start({ fromClient: early, clientEnded: ended, fromBackend: head })
+  events.emit('tunnel:open', { ...who, attempts, handshake: clock.now() - startedAt })
+}
+let lastTunnelId = 0
+
+function reportReject(
+  { clock, events }: ProxyContext,
+  request: IncomingRequest,
+  { pool, backend, attempts }: Trace,
+  startedAt: number,
+  status: number,
+  error: WslbError | undefined,
+): void {
+  const duration = clock.now() - startedAt
+  events.emit('upgrade:reject', {
+    request,
+    pool: pool?.name,
+    backend: backend?.id,
+    attempts,
+    status,
+    duration,
+    error,
+  })
+}

@@ -1,0 +1,103 @@
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { type Socket } from 'node:net'
+import { type Backend } from '../core/backend.ts'
+import { type Clock } from '../core/clock.ts'
+import { WslbError, toWslbError } from '../core/errors.ts'
+import { checkAnswer } from '../protocol/handshake.ts'
+import { dial } from './dial.ts'
+
+export interface HandshakeRequest {
+  readonly path: string
+  /** Names and values alternating, without `Connection` and `Upgrade`. */
+  readonly headers: readonly string[]
+  /** The client's `Sec-WebSocket-Key`. */
+  readonly key: string
+}
+
+export interface HandshakeOptions {
+  readonly clock: Clock
+  readonly connectTimeout: number
+  /** Milliseconds from dialling to the backend's answer. */
+  readonly timeout: number
+  readonly signal: AbortSignal
+}
+
+/** The backend switched protocols. */
+export interface Accepted {
+  readonly accepted: true
+  readonly socket: Socket
+  /** Bytes that came in the same segment as the `101`. */
+  readonly head: Buffer
+  readonly rawHeaders: readonly string[]
+}
+
+/** The backend answered with something else, which belongs to the client. */
+export interface Declined {
+  readonly accepted: false
+  readonly response: IncomingMessage
+}
+
+/**
+ * The opening handshake with a backend (RFC 6455 §4.1), up to the head of its answer.
+ * Nothing of ours is left behind on the socket, nor the socket itself after an error.
+ * @throws WslbError those of {@link dial}, `WSLB_HANDSHAKE_TIMEOUT`, `WSLB_BACKEND_RESET`, `WSLB_BAD_ANSWER`
+ */
+export async function handshake(
+  backend: Backend,
+  { path, headers, key }: HandshakeRequest,
+  { clock, connectTimeout, timeout, signal }: HandshakeOptions,
+): Promise<Accepted | Declined> {
+  const socket = await dial(backend, { clock, signal, timeout: Math.min(connectTimeout, timeout) })
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest({
+      createConnection: () => socket,
+      path,
+      headers: [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
+      setHost: false,
+    })
+    const timer = clock.schedule(timeout, () =>
+      fail(
+        new WslbError(
+          'WSLB_HANDSHAKE_TIMEOUT',
+          `${backend.url.host} did not answer the upgrade within ${timeout} ms`,
+        ),
+      ),
+    )
+    const onAbort = () =>
+      fail(new WslbError('WSLB_CLIENT_GONE', 'the client left before the backend answered'))
+    const settle = () => {
+      timer.cancel()
+      signal.removeEventListener('abort', onAbort)
+    }
+    const fail = (error: WslbError) => {
+      settle()
+      outgoing.destroy()
+      socket.destroy()
+      reject(error)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    outgoing.on('error', (error) => fail(answerError(backend, error)))
+    outgoing.on('upgrade', (response, _socket, head) => {
+      try {
+        checkAnswer(key, response.rawHeaders)
+      } catch (error) {
+        return fail(toWslbError(error))
+      }
+      settle()
+      resolve({ accepted: true, socket, head, rawHeaders: response.rawHeaders })
+    })
+    outgoing.on('response', (response) => {
+      settle()
+      resolve({ accepted: false, response })
+    })
+    outgoing.end()
+  })
+}
+
+function answerError(backend: Backend, error: NodeJS.ErrnoException): WslbError {
+  const malformed = error.code?.startsWith('HPE_') === true
+  const message = malformed
+    ? `${backend.url.host} answered the upgrade with malformed HTTP: ${error.message}`
+    : `${backend.url.host} closed the connection before answering the upgrade: ${error.message}`
+  return new WslbError(malformed ? 'WSLB_BAD_ANSWER' : 'WSLB_BACKEND_RESET', message, { cause: error })
+}

@@ -1,0 +1,57 @@
+import { Pool } from 'undici'
+import { type Backend } from '../core/backend.ts'
+import { type Clock } from '../core/clock.ts'
+import { dial } from './dial.ts'
+
+/** Keep-alive connections for HTTP requests: one undici pool a backend. Which backend, is decided elsewhere. */
+export class HttpPools {
+  readonly #pools = new Map<Backend, Pool>()
+  readonly #clock: Clock
+  readonly #destroyed = new AbortController()
+  /** Milliseconds; a reload changes it for later connections. */
+  connectTimeout: number
+
+  constructor(clock: Clock, connectTimeout: number) {
+    this.#clock = clock
+    this.connectTimeout = connectTimeout
+  }
+
+  for(backend: Backend): Pool {
+    let pool = this.#pools.get(backend)
+    if (!pool) {
+      pool = new Pool(backend.url.origin, {
+        pipelining: 1,
+        bodyTimeout: 0,
+        // Below the 5 s after which a Node server closes an idle connection: reusing it then would race.
+        keepAliveTimeout: 4_000,
+        connect: (_options, callback) => {
+          dial(backend, {
+            clock: this.#clock,
+            timeout: this.connectTimeout,
+            signal: this.#destroyed.signal,
+          }).then(
+            (socket) => callback(null, socket),
+            (error: Error) => callback(error, null),
+          )
+        },
+      })
+      this.#pools.set(backend, pool)
+    }
+    return pool
+  }
+
+  /** Lets running requests end, then closes the connections to a backend that has left. */
+  retire(backend: Backend): void {
+    const pool = this.#pools.get(backend)
+    this.#pools.delete(backend)
+    pool?.close().catch(() => pool.destroy())
+  }
+
+  /** Cuts every connection; what is still running fails. */
+  async destroy(): Promise<void> {
+    this.#destroyed.abort()
+    const pools = [...this.#pools.values()]
+    this.#pools.clear()
+    await Promise.all(pools.map((pool) => pool.destroy()))
+  }
+}
