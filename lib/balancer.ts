@@ -1,14 +1,14 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type Socket } from 'node:net'
-import { type Clock, type Random, systemClock } from './core/clock.ts'
+import { type Clock, systemClock } from './core/clock.ts'
 import { type Duration, durationArgument } from './core/duration.ts'
 import { WslbError, toWslbError } from './core/errors.ts'
 import { type EventName, Events, type Listener, type Plan } from './core/events.ts'
-import { type Logger } from './core/logger.ts'
 import { type IncomingRequest } from './core/request.ts'
 import { type Config } from './config/config.ts'
 import { resolveConfig } from './config/resolve.ts'
 import { type ResolvedConfig } from './config/resolved.ts'
+import { type BalancerOptions, type Choice, type CloseOptions, type DrainOptions } from './balancer-types.ts'
 import { arrival } from './listener/arrival.ts'
 import { type ListenerAddress } from './listener/listener.ts'
 import { Listeners } from './listener/listeners.ts'
@@ -27,38 +27,6 @@ import { upgrade } from './proxy/upgrade.ts'
 import { type Snapshot, snapshotOf } from './snapshot.ts'
 import { dial } from './upstream/dial.ts'
 import { HttpPools } from './upstream/http-pools.ts'
-
-export interface BalancerOptions {
-  /** Where the log goes; wins over `log` in the config. @default what `log` says, else silent */
-  logger?: Logger
-  /** Aborting it closes the balancer. */
-  signal?: AbortSignal
-  /** Where relative certificate paths start. @default the working directory */
-  baseDir?: string
-  /** @default the system's */
-  clock?: Clock
-  /** @default Math.random */
-  random?: Random
-}
-
-/** A backend chosen for a request that somebody else forwards. */
-export interface Choice {
-  readonly backend: { readonly id: string; readonly pool: string; readonly url: string }
-  /** For the response to the client, beside its own: ties the client to the backend. Empty when it is tied already. */
-  readonly headers: { readonly 'set-cookie'?: readonly string[] }
-  /** Call once when the request or socket is over; with the error if the backend failed. */
-  release(error?: unknown): void
-}
-
-export interface DrainOptions {
-  /** What is still open then is cut. @default `drain.deadline` of the config */
-  deadline?: Duration
-}
-
-export interface CloseOptions {
-  /** Wait this long for what is open to end by itself. @default 0, cut at once */
-  drain?: Duration
-}
 
 /**
  * Makes a balancer. Validates the config and opens nothing: that is {@link Balancer.listen}'s part.
@@ -214,7 +182,7 @@ export class Balancer implements AsyncDisposable {
    */
   async drain(
     name: string,
-    { deadline = this.#config.drain.deadline as Duration }: DrainOptions = {},
+    { deadline = this.#config.drain.deadline }: DrainOptions = {},
   ): Promise<void> {
     const ms = durationArgument('deadline', deadline)
     const members = this.#pools.find(name)

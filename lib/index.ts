@@ -1,5 +1,6 @@
 export { createBalancer } from './balancer.ts'
-export type { Balancer, BalancerOptions, Choice, CloseOptions, DrainOptions } from './balancer.ts'
+export type { Balancer } from './balancer.ts'
+export type * from './balancer-types.ts'
 export { defineConfig } from './config/config.ts'
 export type * from './config/config.ts'
 export { loadConfig } from './config/load-config.ts'

@@ -5,7 +5,7 @@ export interface ProbeContext {
   /** Aborts at the probe's timeout, and when the backend is removed. */
   readonly signal: AbortSignal
   /** Opens a fresh connection (TLS included) to the backend. */
-  dial(): Promise<Duplex>
+  readonly dial: () => Promise<Duplex>
 }
 
 /**
