@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type Socket } from 'node:net'
 import { type Clock, systemClock } from './core/clock.ts'
-import { type Duration, durationArgument } from './core/duration.ts'
+import { durationArgument } from './core/duration.ts'
 import { WslbError, toWslbError } from './core/errors.ts'
 import { type EventName, Events, type Listener, type Plan } from './core/events.ts'
 import { type IncomingRequest } from './core/request.ts'
