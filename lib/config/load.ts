@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, extname, resolve } from 'node:path'
+import { transform, type TransformFailure } from 'esbuild'
+import { messageOf } from '../core/errors.ts'
+import { absoluteCertificates } from './certificate-files.ts'
+import { type Config, type ConfigContext } from './config.ts'
+import { digest, digestOf } from './digest.ts'
+import { notFound } from './find.ts'
+import { importBundle, placeOf, writeBundle } from './import-bundle.ts'
+import { ConfigLoadError } from './load-error.ts'
+import { isObject, show } from './rule.ts'
+
+export interface LoadedConfig {
+  /** Not validated yet. Paths of certificates are absolute. */
+  readonly config: Config
+  /** Absolute path. */
+  readonly file: string
+  /** Absolute paths of the config and of every local file it imports → digest of what was read. */
+  readonly inputs: ReadonlyMap<string, string>
+}
+
+/**
+ * Reads a config file; what it imports from local files is read afresh every time.
+ * @throws ConfigError `WSLB_CONFIG_NOT_FOUND`
+ * @throws ConfigLoadError what is wrong, with file:line:column, and which files had been read by then
+ */
+export async function loadConfigFile(path: string, context: ConfigContext): Promise<LoadedConfig> {
+  const file = resolve(path)
+  if (!existsSync(file)) throw notFound(`there is no ${file}; "wslb init" writes a config`)
+  const { exported, inputs } = await (extname(file) === '.json' ? readJson(file) : runModule(file, context))
+  if (!isObject(exported)) {
+    const message = `${file}: the default export is ${exported === undefined ? 'missing' : show(exported)}; write export default defineConfig({ … })`
+    throw new ConfigLoadError([{ message }], inputs)
+  }
+  return { config: absoluteCertificates(exported, dirname(file)), file, inputs }
+}
+
+interface Exported {
+  readonly exported: unknown
+  readonly inputs: ReadonlyMap<string, string>
+}
+
+async function runModule(file: string, context: ConfigContext): Promise<Exported> {
+  // The path as it was given may be a symbolic link; esbuild names its target only.
+  const entry = [file, digestOf(file)] as const
+  if (!/^\.m?[tj]s$/.test(extname(file))) {
+    const message = `${file}: a config file ends in .ts, .mts, .js, .mjs or .json; CommonJS is fine inside .js`
+    throw new ConfigLoadError([{ message }], new Map([entry]))
+  }
+  const bundle = await writeBundle(file)
+  const inputs = new Map([entry, ...bundle.inputs])
+  try {
+    const run = async () => {
+      const exported = await importBundle(bundle)
+      return typeof exported === 'function'
+        ? (exported as (context: ConfigContext) => unknown)(context)
+        : exported
+    }
+    return { exported: await untilAborted(run(), context.signal), inputs }
+  } catch (error) {
+    const message = error === context.signal.reason ? 'loading was given up' : messageOf(error)
+    const place = placeOf(error, { ...bundle, inputs })
+    throw new ConfigLoadError(
+      [{ message: place ? message : `${file}: ${message}`, place, cause: error }],
+      inputs,
+    )
+  }
+}
+
+/** A config may wait for something that never comes; its generation can be over before that. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const settled = new AbortController()
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true, signal: settled.signal })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    settled.abort()
+  }
+}
+
+async function readJson(file: string): Promise<Exported> {
+  const content = await readFile(file, 'utf8')
+  const inputs = new Map([[file, digest(content)]])
+  try {
+    return { exported: JSON.parse(content) as unknown, inputs }
+  } catch (error) {
+    throw new ConfigLoadError([await explainJson(file, content, error)], inputs)
+  }
+}
+
+/** `JSON.parse` does not always say where; esbuild does. */
+async function explainJson(file: string, content: string, error: unknown) {
+  try {
+    await transform(content, { loader: 'json', logLevel: 'silent' })
+  } catch (failure) {
+    const [first] = (failure as TransformFailure).errors
+    const { text = messageOf(error), location } = first ?? {}
+    const place = location ? { file, line: location.line, column: location.column + 1 } : undefined
+    return { message: text, place, cause: error }
+  }
+  return { message: `${file}: ${messageOf(error)}`, cause: error }
+}

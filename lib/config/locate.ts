@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
+
+/** The message of an error, with file:line before each problem of a config where that can be found. */
+export function explain(error: unknown, files: readonly string[]): string {
+  if (!(error instanceof ConfigError) || error.code !== 'WSLB_CONFIG_INVALID') return messageOf(error)
+  const lines = files.flatMap(linesOf)
+  return error.problems
+    .map(({ path, message }) => [placeOf(path, lines) ?? files[0], path, message].filter(Boolean).join(': '))
+    .join('\n')
+}
+
+interface Line {
+  readonly place: string
+  readonly text: string
+}
+
+/**
+ * Where a problem was written: the deepest key of its path that is written exactly once. Configs are code, so this
+ * is a guess from the text; a key that is written twice is passed over for the one above it.
+ */
+function placeOf(path: ConfigProblem['path'], lines: readonly Line[]): string | undefined {
+  const keys = path.match(/[A-Za-z_$][\w$-]*/g) ?? []
+  for (const key of keys.reverse()) {
+    const written = new RegExp(`(?:^|[\\s{,])(['"]?)${key.replaceAll('$', '\\$')}\\1\\s*[:,(}]`)
+    const found = lines.filter(({ text }) => written.test(text))
+    if (found.length === 1) return found[0]!.place
+  }
+  return undefined
+}
+
+function linesOf(file: string): Line[] {
+  try {
+    const lines = readFileSync(file, 'utf8').split('\n')
+    return lines.map((text, index) => ({
+      place: `${file}:${index + 1}`,
+      text: text.replace(/^\s*(\/\/|\*|\/\*).*/, ''),
+    }))
+  } catch {
+    return []
+  }
+}

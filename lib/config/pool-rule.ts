@@ -1,0 +1,65 @@
+import { leastConnections } from '../balancing/least-connections.ts'
+import { p2c } from '../balancing/p2c.ts'
+import { type Policy } from '../balancing/policy.ts'
+import { random } from '../balancing/random.ts'
+import { roundRobin } from '../balancing/round-robin.ts'
+import { type StickyStrategy } from '../sticky/strategy.ts'
+import { backend } from './backend-rule.ts'
+import { health } from './health-rule.ts'
+import { depends, isObject, list, object, oneOf, type Rule, value } from './rule.ts'
+
+/** The built-in policies by name. A new one is a file in `balancing/` and a line here and in `config.ts`. */
+const POLICIES = {
+  random,
+  'round-robin': roundRobin,
+  'least-connections': leastConnections,
+  p2c,
+} as const satisfies Record<string, () => Policy>
+
+const policyName = oneOf(
+  Object.keys(POLICIES) as (keyof typeof POLICIES)[],
+  ', or a policy (an object with name and pick)',
+)
+
+const policy: Rule<Policy> = depends((given) =>
+  isObject(given)
+    ? value('a policy: an object with a name and a pick function', (given) =>
+        isPolicy(given) ? given : undefined,
+      )
+    : policyName.transform((name) => POLICIES[name]()),
+)
+
+/** Strategies and names of them: what a name means depends on the pool. */
+type StickyItem = 'cookie' | StickyStrategy
+
+const STICKY = ', a strategy (an object with name and find), a list of them, or false'
+
+const stickyItem: Rule<StickyItem> = depends<StickyItem>((given) =>
+  isObject(given)
+    ? value('a strategy: an object with a name and a find function', (given) =>
+        isStrategy(given) ? given : undefined,
+      )
+    : oneOf(['cookie'], STICKY),
+)
+
+const sticky: Rule<StickyItem[]> = depends((given) => {
+  if (given === false) return value('', () => [])
+  return Array.isArray(given) ? list('', stickyItem) : stickyItem.transform((one) => [one])
+})
+
+export const poolShape = {
+  backends: list('a list of urls, or of objects with a url', backend),
+  balance: policy.default(random),
+  sticky: sticky.default(['cookie']),
+  health: health.default(() => health.parse({})),
+}
+
+export const pool = object('an object with backends', poolShape)
+
+function isPolicy(given: unknown): given is Policy {
+  return isObject(given) && typeof given.name === 'string' && typeof given.pick === 'function'
+}
+
+function isStrategy(given: unknown): given is StickyStrategy {
+  return isObject(given) && typeof given.name === 'string' && typeof given.find === 'function'
+}

@@ -1,0 +1,80 @@
+import { type z } from 'zod'
+import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { stickyCookie } from '../sticky/cookie.ts'
+import { type pool } from './pool-rule.ts'
+import { formatPath, relationProblems } from './relations.ts'
+import { type PoolSpec } from '../pool/pool.ts'
+import { type ResolvedConfig } from './resolved.ts'
+import { isObject } from './rule.ts'
+import { schema } from './schema.ts'
+
+export interface ResolveOptions {
+  /** Where relative paths of certificates start. @default the working directory */
+  baseDir?: string
+}
+
+/**
+ * Checks a config and fills in what it leaves out. Reads the certificates it names; opens nothing.
+ * @throws ConfigError with every problem, not just the first
+ */
+export function resolveConfig(
+  input: unknown,
+  { baseDir = process.cwd() }: ResolveOptions = {},
+): ResolvedConfig {
+  if (typeof input === 'function' || input instanceof Promise) throw new ConfigError([notYetAConfig(input)])
+  const { success, data, error } = schema(baseDir).safeParse(input)
+  const problems = [
+    ...(error?.issues ?? []).flatMap(toProblems),
+    ...(isObject(input) ? relationProblems(input) : []),
+  ]
+  if (!success || problems.length > 0) throw new ConfigError(problems)
+
+  const { backends, balance, sticky, health, pools = {}, timeouts, ...rest } = data
+  const all = Object.entries(backends ? { ...pools, default: { backends, balance, sticky, health } } : pools)
+  return {
+    listen: rest.listen,
+    limits: { headersTimeout: timeouts.headers, keepAliveTimeout: timeouts.keepAlive },
+    pools: all.map(([name, pool]) => toSpec(name, pool, all.length === 1 || name === 'default')),
+    routes: rest.routes ?? [{ host: undefined, path: undefined, pool: 'default' }],
+    drain: rest.drain,
+    websocket: rest.websocket,
+    timeouts: { connect: timeouts.connect, response: timeouts.response, hook: timeouts.hook },
+    attempts: rest.attempts,
+    trustProxy: rest.trustProxy,
+    hooks: rest.hooks,
+    log: rest.log,
+  }
+}
+
+function toSpec(
+  name: string,
+  { backends, balance, sticky, health }: z.output<typeof pool>,
+  isMain: boolean,
+): PoolSpec {
+  // Two pools that share a cookie would overwrite it in turn for a client of both.
+  const cookie = isMain ? 'server' : `server-${encodeURIComponent(name)}`
+  return {
+    name,
+    backends,
+    policy: balance,
+    sticky: sticky.map((item) => (item === 'cookie' ? stickyCookie({ name: cookie }) : item)),
+    health: health || undefined,
+  }
+}
+
+function toProblems(issue: z.core.$ZodIssue): ConfigProblem[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(issue.path), message: issue.message }]
+  const messages = issue.message.split('\n')
+  return issue.keys.map((key, index) => ({
+    path: formatPath([...issue.path, key]),
+    message: messages[index]!,
+  }))
+}
+
+function notYetAConfig(input: object): ConfigProblem {
+  const message =
+    input instanceof Promise
+      ? 'got a promise; await it first'
+      : 'got a function; use loadConfig(), which calls it, or call it yourself and give its result'
+  return { path: '', message }
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import { type Hook } from '../proxy/hooks.ts'
+import { type Logger, type LogLevel } from '../core/logger.ts'
+import { listeners } from './listen-rule.ts'
+import { pool, poolShape } from './pool-rule.ts'
+import { depends, isObject, judged, list, mismatch, object, oneOf, type Rule, value, Wrong } from './rule.ts'
+import {
+  addressOrRange,
+  boolean,
+  closeCode,
+  closeReason,
+  count,
+  duration,
+  durationOrFalse,
+} from './values.ts'
+import { fn, host, positiveDuration, text } from './values.ts'
+
+const routeHost: Rule<string> = judged((given) => {
+  const name = typeof given === 'string' && given.startsWith('*.') ? given.slice(2) : given
+  const known = host.safeParse(name).success
+  return known
+    ? (given as string).toLowerCase()
+    : new Wrong(mismatch(given, 'a host name without port, or "*.example.com"'))
+})
+
+const routePath: Rule<string> = value('a path like "/chat", or a prefix like "/chat/*"', (given) =>
+  typeof given === 'string' && /^\/[^\s?#*]*\*?$/.test(given) ? given : undefined,
+)
+
+const route = object('an object with a pool, and a host or a path', {
+  host: routeHost.optional(),
+  path: routePath.optional(),
+  pool: text,
+}).transform(({ host, path, pool }) => ({ host, path, pool }))
+
+const drain = object('an object', {
+  over: duration.default(30_000),
+  code: closeCode.default(1012),
+  reason: closeReason.default('service restart'),
+  deadline: duration.default(60_000),
+})
+
+const websocket = object('an object', {
+  ping: durationOrFalse.default(30_000),
+  handshakeTimeout: positiveDuration.default(10_000),
+  idleTimeout: durationOrFalse.default(false),
+})
+
+const timeouts = object('an object', {
+  connect: positiveDuration.default(5_000),
+  response: positiveDuration.default(120_000),
+  headers: positiveDuration.default(10_000),
+  keepAlive: positiveDuration.default(65_000),
+  hook: positiveDuration.default(10_000),
+})
+
+const PEERS = 'true, false, or addresses and CIDRs like "10.0.0.0/8"'
+
+const trustProxy = depends<boolean | string[]>((given) => {
+  if (typeof given === 'boolean') return boolean
+  return Array.isArray(given) ? list('', addressOrRange) : trustedPeer.transform((one) => [one])
+})
+
+const trustedPeer = depends((given) =>
+  typeof given === 'string' ? addressOrRange : value<string>(PEERS, () => undefined),
+)
+
+const hooks = object('an object with onRequest, onUpgrade', {
+  onRequest: fn<Hook>().optional(),
+  onUpgrade: fn<Hook>().optional(),
+})
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const LOGGER = 'a logger: an object with the functions debug, info, warn and error'
+
+const log = depends<LogLevel | Logger>((given) =>
+  isObject(given)
+    ? value(LOGGER, (given) => (isLogger(given) ? given : undefined))
+    : oneOf(LEVELS, ', or a logger (an object with debug, info, warn, error)'),
+)
+
+/** The shape of a config. How its parts fit together is checked in `relations.ts`. */
+export function schema(baseDir: string) {
+  return object('an object: see defineConfig', {
+    ...poolShape,
+    backends: poolShape.backends.optional(),
+    listen: listeners(baseDir).default([]),
+    pools: z
+      .record(text, pool, { error: (issue) => mismatch(issue.input, 'an object of pools by name') })
+      .optional(),
+    routes: list('a list of routes', route).optional(),
+    drain: drain.default(() => drain.parse({})),
+    websocket: websocket.default(() => websocket.parse({})),
+    timeouts: timeouts.default(() => timeouts.parse({})),
+    attempts: count.default(3),
+    trustProxy: trustProxy.default(false),
+    hooks: hooks.default({}),
+    log: log.optional(),
+  })
+}
+
+function isLogger(given: unknown): given is Logger {
+  return (
+    isObject(given) && ['debug', 'info', 'warn', 'error'].every((name) => typeof given[name] === 'function')
+  )
+}

@@ -1,0 +1,252 @@
+import t from 'tap'
+import { ConfigError } from '../../lib/core/errors.ts'
+import { resolveConfig } from '../../lib/config/resolve.ts'
+import { plainBackend, plainRequest } from '../support/plain.ts'
+
+/** Every problem of a config, as path → message. */
+function problemsOf(config: unknown): Record<string, string> {
+  try {
+    resolveConfig(config)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return Object.fromEntries(error.problems.map(({ path, message }) => [path, message]))
+  }
+  return {}
+}
+
+const minimal = { backends: ['http://127.0.0.1:3000'] }
+
+t.test('the smallest config gets every default', async (t) => {
+  const config = resolveConfig(minimal)
+  t.same(
+    { ...config, pools: undefined },
+    {
+      listen: [],
+      limits: { headersTimeout: 10_000, keepAliveTimeout: 65_000 },
+      pools: undefined,
+      routes: [{ host: undefined, path: undefined, pool: 'default' }],
+      drain: { over: 30_000, code: 1012, reason: 'service restart', deadline: 60_000 },
+      websocket: { ping: 30_000, handshakeTimeout: 10_000, idleTimeout: false },
+      timeouts: { connect: 5_000, response: 120_000, hook: 10_000 },
+      attempts: 3,
+      trustProxy: false,
+      hooks: {},
+      log: undefined,
+    },
+  )
+  const [pool] = config.pools
+  t.equal(config.pools.length, 1)
+  t.equal(pool!.name, 'default')
+  t.equal(pool!.policy.name, 'random')
+  t.same(
+    pool!.sticky.map(({ ownCookie }) => ownCookie),
+    ['server'],
+  )
+  t.match(pool!.health, { interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true })
+  const [backend] = pool!.backends
+  t.equal(backend!.id, '127.0.0.1:3000')
+  t.same(backend!.settings, { weight: 1, maxConnections: Infinity, backup: false, tls: undefined })
+})
+
+t.test('every option arrives, durations in milliseconds', async (t) => {
+  const policy = { name: 'mine', pick: () => plainBackend('a') }
+  const strategy = { name: 'mine', find: () => undefined }
+  const probe = async () => {}
+  const onRequest = () => {}
+  const config = resolveConfig({
+    listen: [8080, { port: 0, host: '::1' }],
+    backends: [
+      {
+        id: 'blue',
+        url: 'https://10.0.0.2',
+        weight: 2,
+        maxConnections: 5,
+        backup: true,
+        tls: { servername: 'x' },
+      },
+    ],
+    balance: policy,
+    sticky: [strategy, 'cookie'],
+    health: { probe, interval: '1m', timeout: '500ms', debounce: 0, rise: 2, lastResort: false },
+    pools: { chat: { backends: ['http://[::1]:81'], balance: 'p2c', sticky: false, health: false } },
+    routes: [{ host: '*.Example.com', path: '/chat/*', pool: 'chat' }, { pool: 'default' }],
+    drain: { over: '1s', code: 4000, reason: '', deadline: '1.5m' },
+    websocket: { ping: false, handshakeTimeout: '1s', idleTimeout: '1h' },
+    timeouts: { connect: 1, response: '1h', headers: '1s', keepAlive: '2s', hook: '3s' },
+    attempts: 1,
+    trustProxy: ['10.0.0.0/8', '::1'],
+    hooks: { onRequest },
+    log: 'debug',
+  })
+  t.same(config.listen, [
+    { port: 8080, host: '0.0.0.0', tls: undefined },
+    { port: 0, host: '::1', tls: undefined },
+  ])
+  const named = Object.fromEntries(config.pools.map((pool) => [pool.name, pool]))
+  t.equal(named.default!.policy, policy)
+  t.equal(named.default!.sticky[0], strategy)
+  t.same(named.default!.health, {
+    ...{ probe, interval: 60_000, timeout: 500, debounce: 0, rise: 2, lastResort: false },
+  })
+  t.match(named.default!.backends, [{ id: 'blue', settings: { weight: 2, maxConnections: 5, backup: true } }])
+  t.equal(named.chat!.backends[0]!.id, '[::1]:81')
+  t.equal(named.chat!.policy.name, 'p2c')
+  t.same(named.chat!.sticky, [])
+  t.equal(named.chat!.health, undefined)
+  t.same(config.routes[0], { host: '*.example.com', path: '/chat/*', pool: 'chat' })
+  t.same(config.drain, { over: 1_000, code: 4000, reason: '', deadline: 90_000 })
+  t.same(config.websocket, { ping: false, handshakeTimeout: 1_000, idleTimeout: 3_600_000 })
+  t.same(config.limits, { headersTimeout: 1_000, keepAliveTimeout: 2_000 })
+  t.same(config.trustProxy, ['10.0.0.0/8', '::1'])
+  t.equal(config.hooks.onRequest, onRequest)
+})
+
+t.test('all problems are told at once, those between the parts too', async (t) => {
+  const problems = problemsOf({
+    lisen: 80,
+    listen: { port: 70_000 },
+    backends: [
+      { url: 'http://a:1', weigth: 2, id: 'x' },
+      { url: 'http://b:1', weight: -1, id: 'x' },
+      'nonsense',
+    ],
+    drain: { code: 1011 },
+    routes: [{ pool: 'defualt' }],
+  })
+  t.same(Object.keys(problems).sort(), [
+    'backends[0].weigth',
+    'backends[1]',
+    'backends[1].weight',
+    'backends[2]',
+    'drain.code',
+    'lisen',
+    'listen.port',
+    'routes[0].pool',
+  ])
+  t.equal(problems.lisen, 'unknown key, did you mean "listen"?')
+  t.equal(problems['backends[0].weigth'], 'unknown key, did you mean "weight"?')
+  t.equal(problems['backends[1].weight'], 'got -1; expected a number, 0 or more')
+  t.equal(problems['backends[1]'], 'has the same id "x" as backends[0]; give one of them another id')
+  t.equal(problems['routes[0].pool'], 'there is no pool "defualt", did you mean "default"?')
+})
+
+t.test('the message of the error has a line for each problem', async (t) => {
+  t.throws(() => resolveConfig({ ...minimal, attempts: 0, drian: {} }), {
+    code: 'WSLB_CONFIG_INVALID',
+    message: 'attempts: got 0; expected a whole number, 1 or more\ndrian: unknown key, did you mean "drain"?',
+  })
+})
+
+t.test('an unknown key that is like no other names those that exist', async (t) => {
+  t.match(
+    problemsOf({ ...minimal, drain: { zzz: 1 } })['drain.zzz'],
+    'known are over, code, reason, deadline',
+  )
+})
+
+t.test('what is wrong is said in the words of the option', async (t) => {
+  const cases: [config: object, path: string, message: RegExp][] = [
+    [{ backends: ['localhost:3000'] }, 'backends[0]', /did you mean "http:\/\/localhost:3000"/],
+    [{ backends: ['10.0.0.1:3000'] }, 'backends[0]', /did you mean "http:\/\/10\.0\.0\.1:3000"/],
+    [{ backends: ['wss://a'] }, 'backends[0]', /write "https:\/\/a"/],
+    [{ backends: ['http://a/path'] }, 'backends[0]', /write "http:\/\/a"/],
+    [{ backends: ['http://a?b'] }, 'backends[0]', /write "http:\/\/a"/],
+    [{ backends: ['http://me:pw@a'] }, 'backends[0]', /user name or password/],
+    [{ backends: ['ftp://a'] }, 'backends[0]', /^got "ftp:\/\/a"; expected a url/],
+    [{ backends: [7] }, 'backends[0]', /^got 7; expected a url/],
+    [{ backends: [{}] }, 'backends[0].url', /^is missing/],
+    [{ backends: 'http://a' }, 'backends', /^got "http:\/\/a"; expected a list/],
+    [{ backends: [{ url: 'http://a', weight: NaN }] }, 'backends[0].weight', /^got NaN/],
+    [{ backends: [{ url: 'http://a', maxConnections: 0.5 }] }, 'backends[0].maxConnections', /^got 0.5/],
+    [{ backends: [{ url: 'http://a', backup: 'yes' }] }, 'backends[0].backup', /true or false/],
+    [{ backends: [{ url: 'http://a', id: '' }] }, 'backends[0].id', /not empty/],
+    [{ backends: [{ url: 'http://a', tls: {} }] }, 'backends[0].tls', /only for an https/],
+    [{ backends: [{ url: 'https://a', tls: { ca: './ca.pem' } }] }, 'backends[0].tls.ca', /PEM text/],
+    [{ backends: ['http://a', 'http://a:80'] }, 'backends[1]', /same id "a:80" as backends\[0\]/],
+    [{ ...minimal, balance: 'round-robbin' }, 'balance', /did you mean "round-robin"/],
+    [{ ...minimal, balance: {} }, 'balance', /pick function/],
+    [{ ...minimal, sticky: 'cookies' }, 'sticky', /did you mean "cookie"/],
+    [{ ...minimal, sticky: true }, 'sticky', /^got true; expected "cookie", a strategy .* or false/],
+    [{ ...minimal, sticky: ['cookie', {}] }, 'sticky[1]', /find function/],
+    [{ ...minimal, health: { interval: 0 } }, 'health.interval', /^got 0; .*above 0/],
+    [{ ...minimal, health: { timeout: '5 sec' } }, 'health.timeout', /"500ms", "10s", "5m", "1h"/],
+    [{ ...minimal, health: { probe: 'tcp' } }, 'health.probe', /"http", or a function/],
+    [{ ...minimal, health: { probe: async () => {}, path: '/x' } }, 'health.path', /only for probe "http"/],
+    [{ ...minimal, health: { path: 'x' } }, 'health.path', /^got "x"; expected a path/],
+    [{ ...minimal, health: { headers: { 'a b': 'c' } } }, 'health.headers["a b"]', /header name/],
+    [{ ...minimal, health: { headers: { a: 'c\n' } } }, 'health.headers.a', /header value/],
+    [{ ...minimal, health: { expect: [200, 99] } }, 'health.expect[1]', /100 to 599/],
+    [{ ...minimal, health: { rise: 0 } }, 'health.rise', /1 or more/],
+    [{ ...minimal, health: true }, 'health', /an object, or false/],
+    [{ ...minimal, drain: { code: 1000 } }, 'drain.code', /3000–4999/],
+    [{ ...minimal, drain: { code: 1006 } }, 'drain.code', /close code/],
+    [{ ...minimal, drain: { reason: 'ü'.repeat(62) } }, 'drain.reason', /123 bytes/],
+    [{ ...minimal, drain: { over: '1d' } }, 'drain.over', /^got "1d"/],
+    [{ ...minimal, drain: { deadline: 2 ** 31 } }, 'drain.deadline', /at most "596h"/],
+    [{ ...minimal, websocket: { ping: 0 } }, 'websocket.ping', /above 0, or false/],
+    [{ ...minimal, timeouts: { connect: -1 } }, 'timeouts.connect', /^got -1/],
+    [{ ...minimal, attempts: 1.5 }, 'attempts', /whole number/],
+    [{ ...minimal, trustProxy: '10.0.0.0/33' }, 'trustProxy', /CIDR/],
+    [{ ...minimal, trustProxy: ['::1', 'proxy'] }, 'trustProxy[1]', /CIDR/],
+    [{ ...minimal, trustProxy: 1 }, 'trustProxy', /true, false, or addresses/],
+    [{ ...minimal, hooks: { onUpgrade: 'x' } }, 'hooks.onUpgrade', /a function/],
+    [{ ...minimal, hooks: { onConnect() {} } }, 'hooks.onConnect', /unknown key/],
+    [{ ...minimal, log: 'verbose' }, 'log', /"trace", "debug"/],
+    [{ ...minimal, log: { info() {} } }, 'log', /debug, info, warn and error/],
+    [{ ...minimal, listen: '8080' }, 'listen', /a port, 0 to 65535, or an object/],
+    [{ ...minimal, listen: { port: '8080' } }, 'listen.port', /without the quotes/],
+    [{ ...minimal, listen: { port: 1, host: 'http://x' } }, 'listen.host', /without scheme/],
+    [{ ...minimal, listen: { port: 1, host: '1.2.3.400' } }, 'listen.host', /IP address/],
+    [
+      { ...minimal, listen: [80, { port: 80, host: '0.0.0.0' }] },
+      'listen[1]',
+      /0\.0\.0\.0:80 like listen\[0\]/,
+    ],
+    [{ ...minimal, listen: { port: 1, tls: 'selfsigned' } }, 'listen.tls', /did you mean "self-signed"/],
+    [{ ...minimal, routes: [{ path: 'chat', pool: 'default' }] }, 'routes[0].path', /"\/chat\/\*"/],
+    [{ ...minimal, routes: [{ host: 'a:80', pool: 'default' }] }, 'routes[0].host', /without port/],
+    [{ ...minimal, routes: [{}] }, 'routes[0].pool', /^is missing/],
+    [{ ...minimal, pools: { default: minimal } }, 'pools.default', /given twice/],
+    [{ pools: { chat: {} }, routes: [{ pool: 'chat' }] }, 'pools.chat.backends', /^is missing/],
+    [{ pools: { chat: minimal } }, 'routes', /there is only "chat"/],
+    [{ pools: { default: minimal }, balance: 'p2c' }, 'balance', /no effect without backends/],
+    [{ pools: { 'a b': { backends: [1] } }, routes: [] }, 'pools["a b"].backends[0]', /url/],
+    [{}, 'backends', /is missing; give backends: .*, or pools/],
+    [{ pools: {} }, 'backends', /is missing/],
+  ]
+  for (const [config, path, message] of cases) t.match(problemsOf(config)[path], message, path)
+})
+
+t.test('what is no config says what to do', async (t) => {
+  t.match(problemsOf(() => minimal)[''], /loadConfig/)
+  t.match(problemsOf(Promise.resolve(minimal))[''], /await it/)
+  t.match(problemsOf(null)[''], /^got null; expected an object/)
+  t.match(problemsOf([minimal])[''], /^got a list/)
+})
+
+t.test('no backends at all is a pool that refuses, not an error', async (t) => {
+  t.same(resolveConfig({ backends: [] }).pools[0]!.backends, [])
+})
+
+t.test('the same url twice is fine under two ids', async (t) => {
+  const backends = ['a', 'b'].map((id) => ({ id, url: 'http://127.0.0.1:1' }))
+  t.equal(resolveConfig({ backends }).pools[0]!.backends.length, 2)
+})
+
+t.test('pools do not share a cookie', async (t) => {
+  const nameIn = (config: object) => resolveConfig(config).pools.map(({ sticky }) => sticky[0]!.ownCookie)
+  const routes = [{ pool: 'chat' }]
+  t.same(nameIn({ pools: { chat: minimal }, routes }), ['server'])
+  t.same(nameIn({ ...minimal, pools: { chat: minimal }, routes }).sort(), ['server', 'server-chat'])
+  const [cookie] = resolveConfig({ ...minimal, pools: { 'a;b': minimal } }).pools.find(
+    ({ name }) => name === 'a;b',
+  )!.sticky[0]!.remember!(plainRequest(), plainBackend('x'))
+  t.match(cookie, /^server-a%3Bb=/)
+})
+
+t.test('resolving changes nothing in what it was given', async (t) => {
+  const config = { backends: [{ url: 'http://a', id: 'x' }], health: { interval: '1s' } }
+  const before = structuredClone(config)
+  resolveConfig(config)
+  t.same(config, before)
+})
