@@ -26,7 +26,14 @@ export function requestLine(done: RequestDoneEvent): AccessLine {
       ...errorFields(error),
       ...contextOf(request),
     },
-    message: sentence(request.method, request.path, status, backend, millis(done.duration), problem(error)),
+    message: sentence(
+      request.method,
+      pathOf(request),
+      status,
+      backend,
+      millis(done.duration),
+      problem(error),
+    ),
   }
 }
 
@@ -44,7 +51,7 @@ export function rejectLine(reject: UpgradeRejectEvent): AccessLine {
     },
     message: sentence(
       'WS',
-      request.path,
+      pathOf(request),
       'refused',
       status,
       backend,
@@ -66,7 +73,7 @@ export function openLine(open: TunnelOpenEvent): AccessLine {
       attempts: open.attempts,
       ...contextOf(request),
     },
-    message: sentence('WS', request.path, 'open', backend, millis(open.handshake)),
+    message: sentence('WS', pathOf(request), 'open', backend, millis(open.handshake)),
   }
 }
 
@@ -87,7 +94,7 @@ export function closeLine(close: TunnelCloseEvent): AccessLine {
     },
     message: sentence(
       'WS',
-      request.path,
+      pathOf(request),
       `closed by ${closedBy} (${cause})`,
       backend,
       millis(close.duration),
@@ -99,7 +106,12 @@ export function closeLine(close: TunnelCloseEvent): AccessLine {
 
 /** No header, cookie or query ever comes in here: they carry secrets. */
 function requestFields(request: IncomingRequest) {
-  return { method: request.method, host: request.host, path: request.path, client: request.clientAddress }
+  return { method: request.method, host: request.host, path: pathOf(request), client: request.clientAddress }
+}
+
+/** An absolute-form target may hold `user:password@` (RFC 3986 §3.2.1). */
+function pathOf({ path }: IncomingRequest): string {
+  return path.startsWith('/') ? path : path.replace(/^([a-z+.-]+:\/\/)[^/]*@/i, '$1')
 }
 
 function whereAndHowLong(event: { backend: string | undefined; pool: string | undefined; duration: number }) {

@@ -1,8 +1,9 @@
 import { type BackendEvent, type EventName, type Listener } from '../core/events.ts'
-import { type Blame, type WslbError } from '../core/errors.ts'
+import { type Blame } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
 import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from './access-line.ts'
 import { describePlan } from './describe-plan.ts'
+import { logReject } from './log-reject.ts'
 
 /** What is listened to: a balancer. */
 export interface EventSource {
@@ -13,12 +14,16 @@ export interface EventSource {
 /** pino can say whether a line would be written; other loggers need not. */
 type LevelledLogger = Logger & { isLevelEnabled?(level: string): boolean }
 
+/** Out of file descriptors, a listener fails thousands of times a second. */
+const REPEAT = 10_000
+
 /**
  * Writes the life of a balancer to its log: a line per request and per tunnel, backends, config.
  * Lines that the level leaves out are not listened for, so the balancer does not even make their events.
  * @returns stops it
  */
 export function logEvents(source: EventSource, logger: LevelledLogger): () => void {
+  const isNews = rememberFor(REPEAT)
   const enabled = (level: 'info' | 'warn' | 'error') => logger.isLevelEnabled?.(level) ?? true
   const undo: (() => void)[] = []
   const listen = <K extends EventName>(name: K, listener: Listener<K>) => {
@@ -67,20 +72,29 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     })
   }
   if (enabled('error')) {
-    listen('config:reject', ({ error }) => logReject(logger, error))
+    listen('config:reject', ({ error }) => logReject(logger, error, error.message))
+    listen('listener:error', ({ address, error }) => {
+      if (!isNews(`${address} ${error.message}`)) return
+      logger.error(
+        { event: 'listener:error', address, reason: error.message },
+        `listener ${address}: ${error.message}`,
+      )
+    })
   }
   return () => undo.forEach((off) => off())
 }
 
-/** One line that says what is wrong, and that nothing has changed. */
-export function logReject(logger: Logger, error: WslbError): void {
-  const what = error.message.replace(/\s*\n\s*/g, '; ')
-  logger.error(
-    { event: 'config:reject', code: error.code, reason: error.message },
-    `config rejected, the last good one serves on: ${what}`,
-  )
-}
-
 function nameOf({ backend, pool }: BackendEvent): string {
   return pool === 'default' ? backend : `${pool}/${backend}`
+}
+
+/** Whether a text was not seen for `ms`. */
+function rememberFor(ms: number): (text: string) => boolean {
+  let last: { text: string; at: number } | undefined
+  return (text) => {
+    const at = performance.now()
+    if (last?.text === text && at - last.at < ms) return false
+    last = { text, at }
+    return true
+  }
 }

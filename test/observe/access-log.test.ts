@@ -1,5 +1,5 @@
 import t from 'tap'
-import { WslbError } from '../../lib/core/errors.ts'
+import { ConfigError, WslbError } from '../../lib/core/errors.ts'
 import { Events, type RequestDoneEvent, type TunnelCloseEvent } from '../../lib/core/events.ts'
 import { type LogLevel } from '../../lib/core/logger.ts'
 import { IncomingRequest } from '../../lib/core/request.ts'
@@ -201,19 +201,25 @@ t.test('a reload tells its plan, a rejected one is a single error line', async (
     tunnelsDrained: 311,
   }
   events.emit('config:reload', { plan })
-  events.emit('config:reject', {
-    error: new WslbError('WSLB_CONFIG_LOAD', 'lb.config.ts:3:7: Unexpected "}"\n  fix it'),
-  })
+  const problems = [
+    { path: '', message: '/srv/lb.config.ts:3:7: Unexpected "}"\n  3 | }\n    | ^' },
+    { path: 'backends[2].weight', message: 'expected a number from 0' },
+  ]
+  events.emit('config:reject', { error: new ConfigError(problems) })
+  events.emit('config:reject', { error: new WslbError('WSLB_LISTEN', 'port 80 is taken') })
   t.equal(
     sink.lines[0]!.msg,
     'config reloaded: 1 added (c), 1 removed (a), 1 kept; 18 204 tunnels kept, 311 drained',
   )
-  t.match(sink.lines[1], {
-    level: 'error',
-    event: 'config:reject',
-    code: 'WSLB_CONFIG_LOAD',
-    msg: 'config rejected, the last good one serves on: lb.config.ts:3:7: Unexpected "}"; fix it',
-  })
+  const start = 'config rejected, the last good one serves on: '
+  t.match(sink.lines.slice(1), [
+    {
+      level: 'error',
+      code: 'WSLB_CONFIG_INVALID',
+      msg: `${start}/srv/lb.config.ts:3:7: Unexpected "}"; backends[2].weight: expected a number from 0`,
+    },
+    { level: 'error', code: 'WSLB_LISTEN', msg: `${start}port 80 is taken` },
+  ])
 })
 
 t.test('with info off nobody listens to requests and tunnels; troubles are still told', async (t) => {

@@ -1,0 +1,41 @@
+import { dirname } from 'node:path'
+import { loadConfigFile } from '../config/load.ts'
+import { resolveConfig } from '../config/resolve.ts'
+import { configPath, shownPath } from './config-path.ts'
+import { EXIT_OK } from './exit-code.ts'
+import { type Flags } from './flags.ts'
+import { withFlags } from './overrides.ts'
+import { complain, say } from './report.ts'
+
+/** `wslb check`: loads and validates; opens nothing. */
+export async function check(flags: Flags): Promise<number> {
+  const generation = new AbortController()
+  let file: string | undefined
+  try {
+    const path = configPath(flags)
+    file = shownPath(path)
+    const { config } = await loadConfigFile(path, { signal: generation.signal, previous: undefined })
+    const { pools, listen } = resolveConfig(withFlags(config, flags), { baseDir: dirname(path) })
+    const sizes = {
+      pools: pools.length,
+      backends: pools.flatMap((pool) => pool.backends).length,
+      listeners: listen.length,
+    }
+    const text = [
+      counted(sizes.pools, 'pool'),
+      counted(sizes.backends, 'backend'),
+      counted(sizes.listeners, 'listener'),
+    ]
+    say(flags.json, `${file} is valid: ${text.join(', ')}`, { event: 'valid', file, ...sizes })
+    return EXIT_OK
+  } catch (error) {
+    return complain(flags.json, error, file)
+  } finally {
+    // The config may have started something for itself.
+    generation.abort()
+  }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

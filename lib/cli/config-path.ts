@@ -1,0 +1,14 @@
+import { relative, resolve } from 'node:path'
+import { findConfigFile } from '../config/find.ts'
+import { type Flags } from './flags.ts'
+
+/** Absolute path of the config file: the one asked for, or the one in the working directory. */
+export function configPath({ config }: Pick<Flags, 'config'>): string {
+  return config === undefined ? findConfigFile('.') : resolve(config)
+}
+
+/** The path as a person in the working directory would write it. */
+export function shownPath(path: string): string {
+  const short = relative('', path)
+  return short.startsWith('..') ? path : short
+}

@@ -1,0 +1,69 @@
+import { createRequire } from 'node:module'
+import yargs from 'yargs'
+import { closestTo } from '../config/closest.ts'
+import { COMMANDS } from './commands.ts'
+import { EXIT_OK } from './exit-code.ts'
+import { FLAGS, type Flags, flagsFromEnvironment } from './flags.ts'
+import { complain } from './report.ts'
+import { UsageError } from './usage-error.ts'
+
+/** The command line, arguments only (no `node`, no script). @returns the exit code; never exits the process */
+export async function main(argv: readonly string[]): Promise<number> {
+  // `wslb start | head`: who reads us may leave.
+  process.stdout.on('error', ignoreBrokenPipe)
+  process.stderr.on('error', ignoreBrokenPipe)
+  let exitCode = EXIT_OK
+  try {
+    const parser = yargs([...argv])
+      .scriptName('wslb')
+      .usage('wslb <command>\n\nA programmable WebSocket load balancer.')
+      // Names in messages are matched below, and boolean `--no-…` is wanted; camelCase twins of flags are not.
+      .locale('en')
+      .parserConfiguration({ 'camel-case-expansion': false, 'duplicate-arguments-array': false })
+      .options(FLAGS)
+      .config(flagsFromEnvironment(process.env))
+      .version(version())
+      .alias('help', 'h')
+      .demandCommand(
+        1,
+        1,
+        `which command? One of ${COMMANDS.map(({ name }) => name).join(', ')} (wslb --help)`,
+      )
+      .strictCommands()
+      .strictOptions()
+      .exitProcess(false)
+      .fail((message: string | null, error: Error | undefined) => {
+        // yargs' own errors, those of a `coerce` among them, are about usage; others come out of a command.
+        if (error && error.name !== 'YError') throw error
+        throw new UsageError(withSuggestion(message ?? error?.message ?? ''))
+      })
+    for (const { name, describe, run } of COMMANDS) {
+      parser.command(name, describe, {}, async (flags) => {
+        exitCode = await run(flags as unknown as Flags)
+      })
+    }
+    await parser.parseAsync()
+    return exitCode
+  } catch (error) {
+    return complain(argv.includes('--json') || process.env.WSLB_JSON === '1', error, undefined)
+  }
+}
+
+function withSuggestion(message: string): string {
+  const [, kind, name] = /^Unknown (command|argument)s?: ([^,]+)/.exec(message) ?? []
+  if (kind === undefined) return message
+  const [what, given, names] =
+    kind === 'command'
+      ? ['command', name, COMMANDS.map((command) => command.name)]
+      : ['flag', `--${name}`, [...Object.keys(FLAGS), 'help', 'version'].map((flag) => `--${flag}`)]
+  return `unknown ${what} ${given}${closestTo(given, names)} (wslb --help)`
+}
+
+function version(): string {
+  const manifest = createRequire(import.meta.url)('wslb/package.json') as { version: string }
+  return manifest.version
+}
+
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+}

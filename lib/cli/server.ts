@@ -1,0 +1,104 @@
+import { dirname } from 'node:path'
+import { type Balancer, createBalancer } from '../balancer.ts'
+import { type Config } from '../config/config.ts'
+import { ConfigFile } from '../config/config-file.ts'
+import { resolveConfig } from '../config/resolve.ts'
+import { type ResolvedConfig } from '../config/resolved.ts'
+import { type Logger } from '../core/logger.ts'
+import { logReject } from '../observe/log-reject.ts'
+import { type Flags } from './flags.ts'
+import { listenerUrl } from './listener-url.ts'
+import { Loggers } from './loggers.ts'
+import { withFlags } from './overrides.ts'
+
+/** A balancer that lives by its config file. */
+export class Server {
+  readonly #flags: Flags
+  readonly #loggers: Loggers
+  readonly #baseDir: string
+  readonly #file: ConfigFile
+  /** Errors that the balancer has logged itself. */
+  readonly #told = new WeakSet<object>()
+  #balancer: Balancer | undefined
+  /** The last good one. */
+  #config: ResolvedConfig | undefined
+  #closing = false
+
+  constructor(path: string, flags: Flags) {
+    this.#flags = flags
+    this.#loggers = new Loggers(flags)
+    this.#baseDir = dirname(path)
+    this.#file = new ConfigFile(path, {
+      apply: (config) => this.#apply(config),
+      onReject: (error, explanation) => this.#reject(error, explanation),
+      onWatchError: (error, directory) =>
+        this.#logger.warn(
+          { event: 'watch:error', directory },
+          `changes in ${directory} go unnoticed: ${error.message}`,
+        ),
+    })
+  }
+
+  /**
+   * @returns the urls it serves, once it accepts
+   * @throws WslbError whatever is wrong with the config, or `WSLB_LISTEN`
+   */
+  async open(): Promise<string[]> {
+    const loaded = await this.#file.load()
+    const config = this.#prepared(loaded.config)
+    this.#config = resolveConfig(config, { baseDir: this.#baseDir })
+    this.#balancer = createBalancer(config, { baseDir: this.#baseDir })
+    this.#balancer.on('config:reject', ({ error }) => this.#told.add(error))
+    const addresses = await this.#balancer.listen()
+    if (this.#closing) await this.#balancer.close()
+    else if (this.#flags.watch) this.#file.watch()
+    const { listen } = this.#config
+    return addresses.map(({ protocol, address, port }, index) =>
+      listenerUrl(protocol, listen[index]?.host ?? address, port),
+    )
+  }
+
+  /** Reads the config again, changed or not. */
+  reload(): void {
+    // The first load is under way and reads it anyway.
+    if (this.#balancer) void this.#file.reload()
+  }
+
+  /** Lets what is open end until the drain deadline of the config. Calling it again, or {@link cut}, cuts. */
+  async stop(): Promise<void> {
+    await this.#close(this.#config?.drain.deadline)
+  }
+
+  async cut(): Promise<void> {
+    await this.#close(0)
+  }
+
+  async #close(drain: number | undefined): Promise<void> {
+    this.#closing = true
+    // First the tunnels, then what the config has started: it may be a backend.
+    await this.#balancer?.close({ drain })
+    this.#file.close()
+  }
+
+  async #apply(next: Config): Promise<void> {
+    const config = this.#prepared(next)
+    // Before the balancer does, which knows no file and no line to tell.
+    const resolved = resolveConfig(config, { baseDir: this.#baseDir })
+    await this.#balancer!.reload(config)
+    this.#config = resolved
+  }
+
+  #prepared(config: Config): Config {
+    return this.#loggers.withLogger(withFlags(config, this.#flags))
+  }
+
+  #reject(error: unknown, explanation: string): void {
+    if (typeof error === 'object' && error !== null && this.#told.has(error)) return
+    logReject(this.#logger, error, explanation)
+  }
+
+  get #logger(): Logger {
+    const log = this.#config?.log
+    return typeof log === 'object' ? log : this.#loggers.at()
+  }
+}

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { run } from './wslb.ts'
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+
+t.test('help and version go to stdout', async (t) => {
+  const cwd = t.testdir()
+  const help = await run(['--help'], { cwd })
+  t.equal(help.code, 0)
+  for (const word of ['init', 'start', 'check', '--config', '--port', '--log-level', '--json']) {
+    t.ok(help.stdout.includes(word), word)
+  }
+  t.match(await run(['--version'], { cwd }), { code: 0, stdout: `${version}\n` })
+})
+
+t.test('what makes no sense is exit code 2, and says on stderr what was meant', async (t) => {
+  const cwd = t.testdir()
+  const cases: [args: string[], stderr: RegExp][] = [
+    [[], /which command\?.*init, start, check/],
+    [['strat'], /unknown command strat, did you mean "start"\?/],
+    [['start', '--prot', '80'], /unknown flag --prot, did you mean "--port"\?/],
+    [['start', 'extra'], /unknown command extra/],
+    [['start', '--port', '70000'], /^port: expected 0 to 65535, got "70000"\n$/],
+    [['start', '--log-level', 'loud'], /^log-level: expected one of .*, got "loud"\n$/],
+  ]
+  for (const [args, stderr] of cases) {
+    t.match(await run(args, { cwd }), { code: 2, stdout: '', stderr }, args.join(' '))
+  }
+})
+
+t.test('a variable that is no flag is nobody’s business; a bad value of one is', async (t) => {
+  const cwd = t.testdir({ 'lb.config.json': '{ "backends": [] }' })
+  t.match(await run(['check'], { cwd, env: { WSLB_SECRET_OF_MINE: 'x' } }), { code: 0 })
+  t.match(await run(['check'], { cwd, env: { WSLB_PORT: 'http' } }), {
+    code: 2,
+    stderr: /port: expected 0 to 65535/,
+  })
+  t.match(await run(['check'], { cwd, env: { WSLB_WATCH: 'perhaps' } }), {
+    code: 2,
+    stderr: /WSLB_WATCH=perhaps/,
+  })
+})
+
+t.test('with --json an error is a JSON line', async (t) => {
+  const { code, stderr } = await run(['start', '--prot', '80', '--json'], { cwd: t.testdir() })
+  t.equal(code, 2)
+  t.match(JSON.parse(stderr), { event: 'error', message: /--prot/ })
+})
