@@ -59,7 +59,9 @@ async function runModule(file: string, context: ConfigContext): Promise<Exported
     }
     return { exported: await untilAborted(run(), context.signal), inputs }
   } catch (error) {
-    const message = error === context.signal.reason ? 'loading was given up' : messageOf(error)
+    // Node names the file it ran; nobody else knows it.
+    const text = messageOf(error).replaceAll(bundle.path, file)
+    const message = error === context.signal.reason ? 'loading was given up' : text
     const place = placeOf(error, { ...bundle, inputs })
     throw new ConfigLoadError(
       [{ message: place ? message : `${file}: ${message}`, place, cause: error }],

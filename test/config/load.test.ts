@@ -206,6 +206,15 @@ t.test('without source maps in the process, places are found by the map of the b
   t.equal(placeOf(error, bundle), undefined)
 })
 
+t.test('a package that is not installed is told in terms of the config', async (t) => {
+  const { error, dir } = await failure(t, {
+    'lb.config.ts': 'import "wslb-no-such-package"\nexport default {}',
+  })
+  t.match(error.message, /Cannot find package 'wslb-no-such-package'/)
+  t.match(error.message, join(dir, 'lb.config.ts'))
+  t.notMatch(error.message, /\.wslb-/)
+})
+
 t.test('a rejection with something that is no error is told as well', async (t) => {
   const { error } = await failure(t, { 'lb.config.ts': 'export default () => Promise.reject("nope")' })
   t.match(error.message, /lb\.config\.ts: nope$/)
