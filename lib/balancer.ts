@@ -252,6 +252,7 @@ export class Balancer implements AsyncDisposable {
       router: new Router(routes, this.#pools.byName),
       hooks,
       attempts,
+      ownCookies: config.pools.flatMap(({ sticky }) => sticky.flatMap(({ ownCookie }) => ownCookie ?? [])),
       trust: trustFor(trustProxy),
       timeouts: { ...timeouts, handshake: websocket.handshakeTimeout, idle: websocket.idleTimeout },
     }

@@ -54,12 +54,6 @@ export class Pool {
     return this.#spec
   }
 
-  /** Names of the cookies that are ours and stop here. */
-  get ownCookies(): readonly string[] {
-    return this.#ownCookies
-  }
-  #ownCookies: readonly string[] = []
-
   /** Starts the health loop. */
   start(): void {
     if (this.#running) return
@@ -159,7 +153,6 @@ export class Pool {
     // The order of the config is the order of round-robin and of snapshot().
     this.#backends = new Map(spec.backends.map(({ id }) => [id, members.get(id)!]))
     this.#candidates = new Candidates(this.#backends, spec.health?.lastResort ?? true)
-    this.#ownCookies = spec.sticky.flatMap(({ ownCookie }) => ownCookie ?? [])
     this.#spec = spec
     for (const backend of removed) {
       backend.adminState = 'disabled'

@@ -13,6 +13,8 @@ export interface ProxySettings {
   readonly hooks: Hooks
   readonly trust: Trust
   readonly attempts: number
+  /** Cookies of every pool's strategies: they are ours and reach no backend. */
+  readonly ownCookies: readonly string[]
   readonly timeouts: {
     readonly connect: number
     readonly response: number

@@ -47,7 +47,7 @@ export async function forward(
           message,
           response,
           lease,
-          ownCookies: pool.ownCookies,
+          ownCookies: settings.ownCookies,
           timeout: settings.timeouts.response,
           body: body.present ? body : undefined,
           onBytes: (length) => (bytesOut += length),

@@ -6,7 +6,6 @@ import { checkHandshake } from '../protocol/handshake.ts'
 import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
-import { type Pool } from '../pool/pool.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { route } from './forward.ts'
@@ -48,7 +47,7 @@ export async function upgrade(
     const pool = (trace.pool = route(context, request))
     const { lease, result } = await attempt(pool, request, settings.attempts, trace, async (lease) => ({
       lease,
-      result: await dialUpgrade(context, request, pool, lease, key, client),
+      result: await dialUpgrade(context, request, lease, key, client),
     }))
     if (result.accepted) return open(context, client, request, lease, result, trace, startedAt)
     const { statusCode = 502 } = result.response
@@ -64,14 +63,13 @@ export async function upgrade(
 }
 
 async function dialUpgrade(
-  { clock, settings: { timeouts } }: ProxyContext,
+  { clock, settings: { timeouts, ownCookies } }: ProxyContext,
   request: IncomingRequest,
-  pool: Pool,
   { backend }: Lease,
   key: string,
   { gone }: PendingClient,
 ): Promise<Accepted | Declined> {
-  const headers = requestHeaders(request, pool.ownCookies)
+  const headers = requestHeaders(request, ownCookies)
   const result = await handshake(
     backend,
     { path: request.url, headers, key },
