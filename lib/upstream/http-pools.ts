@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Pool } from 'undici'
 import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
@@ -14,6 +15,8 @@ export class HttpPools {
   constructor(clock: Clock, connectTimeout: number) {
     this.#clock = clock
     this.connectTimeout = connectTimeout
+    // Every connect under way listens, and there is no bound on them here.
+    setMaxListeners(0, this.#destroyed.signal)
   }
 
   for(backend: Backend): Pool {
