@@ -180,10 +180,7 @@ export class Balancer implements AsyncDisposable {
    * @returns settles when nothing is left on it, or it was restored
    * @throws WslbError `WSLB_UNKNOWN_BACKEND`
    */
-  async drain(
-    name: string,
-    { deadline = this.#config.drain.deadline }: DrainOptions = {},
-  ): Promise<void> {
+  async drain(name: string, { deadline = this.#config.drain.deadline }: DrainOptions = {}): Promise<void> {
     const ms = durationArgument('deadline', deadline)
     const members = this.#pools.find(name)
     for (const { backend, pool } of members) pool.setAdminState(backend, 'draining')
