@@ -14,14 +14,23 @@ export function ownPackage(): Plugin {
   return {
     name: 'wslb-own-package',
     setup(build) {
-      build.onResolve({ filter: /^wslb(\/|$)/ }, ({ path }) => {
+      build.onResolve({ filter: /^wslb(\/|$)/ }, ({ path, kind }) => {
         const entry = new URL(`..${path.slice('wslb'.length)}/index${extension}`, import.meta.url)
         if (!existsSync(entry)) return { errors: [{ text: `wslb has no entry "${path}"` }] }
-        return { path: entry.href, external: true }
+        // `require` gets it by way of an ES module: the same instance, on any Node.
+        return kind === 'require-call'
+          ? { path: entry.href, namespace: BRIDGE }
+          : { path: entry.href, external: true }
       })
+      build.onLoad({ filter: /./, namespace: BRIDGE }, ({ path }) => ({
+        contents: `export * from '${path}'`,
+      }))
+      build.onResolve({ filter: /./, namespace: BRIDGE }, ({ path }) => ({ path, external: true }))
     },
   }
 }
+
+const BRIDGE = 'wslb'
 
 /** Packages by the url of their entry file, for a bundle that lies where Node would not find them by name. */
 export function absolutePackages(): Plugin {

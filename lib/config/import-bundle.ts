@@ -55,7 +55,12 @@ function toOriginal({ file, line, column }: SourcePlace, map: string): SourcePla
 }
 
 async function write({ path, code }: Bundle): Promise<void> {
-  await writeFile(path, code, { flag: 'wx', mode: 0o600 })
+  try {
+    await writeFile(path, code, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
+  }
 }
 
 function isReadOnly(error: unknown): boolean {

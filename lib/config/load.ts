@@ -48,7 +48,10 @@ async function runModule(file: string, context: ConfigContext): Promise<Exported
     const message = `${file}: a config file ends in .ts, .mts, .js, .mjs or .json; CommonJS is fine inside .js`
     throw new ConfigLoadError([{ message }], new Map([entry]))
   }
-  const bundle = await writeBundle(file)
+  const bundle = await writeBundle(file).catch((error: unknown) => {
+    if (error instanceof ConfigLoadError) throw error
+    throw new ConfigLoadError([{ message: `${file}: ${messageOf(error)}`, cause: error }], new Map([entry]))
+  })
   const inputs = new Map([entry, ...bundle.inputs])
   try {
     const run = async () => {

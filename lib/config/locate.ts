@@ -4,7 +4,7 @@ import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
 /** The message of an error, with file:line before each problem of a config where that can be found. */
 export function explain(error: unknown, files: readonly string[]): string {
   if (!(error instanceof ConfigError) || error.code !== 'WSLB_CONFIG_INVALID') return messageOf(error)
-  const lines = files.flatMap(linesOf)
+  const lines = linesOf(files)
   return error.problems
     .map(({ path, message }) => [placeOf(path, lines) ?? files[0], path, message].filter(Boolean).join(': '))
     .join('\n')
@@ -29,14 +29,21 @@ function placeOf(path: ConfigProblem['path'], lines: readonly Line[]): string | 
   return undefined
 }
 
-function linesOf(file: string): Line[] {
-  try {
-    const lines = readFileSync(file, 'utf8').split('\n')
-    return lines.map((text, index) => ({
+function linesOf(files: readonly string[]): Line[] {
+  // By content, because a symbolic link and its target are both inputs.
+  const texts = new Map(files.toReversed().map((file) => [textOf(file), file]))
+  return [...texts].flatMap(([text, file]) =>
+    text.split('\n').map((line, index) => ({
       place: `${file}:${index + 1}`,
-      text: text.replace(/^\s*(\/\/|\*|\/\*).*/, ''),
-    }))
+      text: line.replace(/^\s*(\/\/|\*|\/\*).*/, ''),
+    })),
+  )
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
   } catch {
-    return []
+    return ''
   }
 }

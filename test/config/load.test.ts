@@ -119,6 +119,19 @@ t.test('`wslb` in a config is the wslb that loads it', async (t) => {
   t.equal((config as { ConfigError?: unknown }).ConfigError, ConfigError)
 })
 
+t.test('`wslb` can be required as well', async (t) => {
+  const { config } = await load(
+    t,
+    {
+      'package.json': '{}',
+      'lb.config.js':
+        'const { ConfigError } = require("wslb")\nmodule.exports = { backends: [], ConfigError }',
+    },
+    'lb.config.js',
+  )
+  t.equal((config as { ConfigError?: unknown }).ConfigError, ConfigError)
+})
+
 t.test('packages are found from the config, also when the bundle has to lie elsewhere', async (t) => {
   const { config, file } = await load(t, {
     node_modules: {

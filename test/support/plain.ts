@@ -12,6 +12,7 @@ export function plainRequest(head: Partial<RequestHead> = {}): IncomingRequest {
   return new IncomingRequest({
     method: 'GET',
     url: '/',
+    httpVersion: '1.1',
     host: 'example.test',
     headers: {},
     rawHeaders: [],
