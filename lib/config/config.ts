@@ -60,6 +60,7 @@ export interface PoolConfig {
   balance?: 'random' | 'round-robin' | 'least-connections' | 'p2c' | Policy
   /**
    * How a client finds its backend again: `'cookie'`, a strategy, an ordered list of them, or `false`.
+   * `'cookie'` is named `server`; with several pools, `server-<pool>` in all but `default`.
    * @default 'cookie'
    */
   sticky?: false | 'cookie' | StickyStrategy | readonly ('cookie' | StickyStrategy)[]
