@@ -1,5 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type Socket } from 'node:net'
+import { type Duplex } from 'node:stream'
 import { type Clock, systemClock } from './core/clock.ts'
 import { durationArgument } from './core/duration.ts'
 import { WslbError, toWslbError } from './core/errors.ts'
@@ -121,7 +122,9 @@ export class Balancer implements AsyncDisposable {
    * @returns `false`, with the socket untouched, for a path that matches no route and for other protocols than
    *   WebSocket; they are yours
    */
-  readonly handleUpgrade = (message: IncomingMessage, socket: Socket, head: Buffer): boolean => {
+  readonly handleUpgrade = (message: IncomingMessage, duplex: Duplex, head: Buffer): boolean => {
+    // What `node:http` hands over is a Socket, though its types promise less.
+    const socket = duplex as Socket
     if (!asksForWebSocket(message.headers.upgrade)) {
       // Alone on that server, nobody else will answer: the request is served as if it had not offered an upgrade.
       const { server } = socket as Socket & { server?: Server }
