@@ -4,6 +4,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Parser } from 'tap-parser'
+import { check, counted, finish } from './counter.mjs'
 
 const require = createRequire(import.meta.url)
 const tsc = require.resolve('typescript/bin/tsc')
@@ -37,13 +38,7 @@ function testFiles(args) {
   )
 }
 
-const count = { passed: 0, failed: 0, skipped: 0 }
-
-function check(name, ok) {
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}`)
-  count[ok ? 'passed' : 'failed']++
-  return ok
-}
+const count = counted()
 
 /** Counts the assertions of one file; a test that contains tests is not one itself. */
 function watchFile(parser) {
@@ -106,7 +101,4 @@ const fine = built && (await runTap(files))
 const ran = count.passed + count.failed > 2
 if (!fine && count.failed === before) check('tap', false)
 else if (!ran) check('some test ran', false)
-console.log(
-  `\n${count.passed} passed, ${count.failed} failed${count.skipped > 0 ? `, ${count.skipped} skipped` : ''}`,
-)
-process.exitCode = count.failed > 0 ? 1 : 0
+finish()

@@ -4,7 +4,7 @@ import { type Flags } from './flags.ts'
 export interface Command {
   readonly name: string
   readonly describe: string
-  run(flags: Flags): Promise<number>
+  readonly run: (flags: Flags) => Promise<number>
 }
 
 /** Loaded when called: `wslb --help` needs neither esbuild nor undici. */

@@ -1,9 +1,9 @@
 export interface SignalActions {
-  reload(): void
+  readonly reload: () => void
   /** The first SIGTERM or SIGINT. */
-  stop(): void
+  readonly stop: () => void
   /** The next one. */
-  cut(): void
+  readonly cut: () => void
 }
 
 /** Ctrl-C under `npx` arrives twice: from the terminal, and passed on by npm a moment later. */
