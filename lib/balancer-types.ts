@@ -1,4 +1,5 @@
 import { type Clock, type Random } from './core/clock.ts'
+import { type DrainConfig } from './config/config.ts'
 import { type Duration } from './core/duration.ts'
 import { type Logger } from './core/logger.ts'
 
@@ -24,12 +25,14 @@ export interface Choice {
   release(error?: unknown): void
 }
 
-export interface DrainOptions {
-  /** What is still open then is cut. @default `drain.deadline` of the config */
-  deadline?: Duration
-}
+/** What `drain()` may do otherwise than `drain` in the config says. */
+export type DrainOptions = DrainConfig
 
 export interface CloseOptions {
-  /** Wait this long for what is open to end by itself. @default 0, cut at once */
+  /**
+   * Let what is open end for this long: requests finish, WebSockets get a Close frame, spread over `drain.over` of the
+   * config but half of this time at most; the rest is cut.
+   * @default 0, cut at once
+   */
   drain?: Duration
 }

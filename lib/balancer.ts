@@ -1,13 +1,13 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type Socket } from 'node:net'
 import { type Duplex } from 'node:stream'
-import { type Clock, systemClock } from './core/clock.ts'
+import { type Random, systemClock } from './core/clock.ts'
 import { durationArgument } from './core/duration.ts'
 import { WslbError, toWslbError } from './core/errors.ts'
 import { type EventName, Events, type Listener, type Plan } from './core/events.ts'
 import { type IncomingRequest } from './core/request.ts'
 import { type Config } from './config/config.ts'
-import { resolveConfig } from './config/resolve.ts'
+import { resolveConfig, resolveDrain } from './config/resolve.ts'
 import { type ResolvedConfig } from './config/resolved.ts'
 import { type BalancerOptions, type Choice, type CloseOptions, type DrainOptions } from './balancer-types.ts'
 import { arrival } from './listener/arrival.ts'
@@ -40,11 +40,11 @@ export function createBalancer(config: Config, options: BalancerOptions = {}): B
 /** Made by {@link createBalancer}. */
 export class Balancer implements AsyncDisposable {
   readonly #options: BalancerOptions
-  readonly #clock: Clock
   readonly #events: Events
   readonly #pools: Pools
   readonly #listeners: Listeners
   readonly #drains: Drains
+  readonly #random: Random
   readonly #context: ProxyContext
   #config: ResolvedConfig
   readonly #log: BalancerLog
@@ -57,7 +57,7 @@ export class Balancer implements AsyncDisposable {
   constructor(config: Config, options: BalancerOptions) {
     const { clock = systemClock, random = Math.random, baseDir, signal } = options
     this.#options = options
-    this.#clock = clock
+    this.#random = random
     this.#config = resolveConfig(config, { baseDir })
     this.#log = new BalancerLog(this, options.logger)
     this.#events = new Events((error, name) => this.#log.listenerThrew(error, name))
@@ -69,7 +69,7 @@ export class Balancer implements AsyncDisposable {
         dial(backend, { clock, signal, unref: true, timeout: this.#config.timeouts.connect }),
     })
     const tunnels = new Tunnels()
-    this.#drains = new Drains(clock, this.#events, tunnels)
+    this.#drains = new Drains({ clock, random, events: this.#events, tunnels })
     this.#pools.apply(this.#config.pools)
     this.#context = {
       settings: this.#settings(this.#config),
@@ -178,16 +178,18 @@ export class Balancer implements AsyncDisposable {
   }
 
   /**
-   * Takes a backend out of service: no new work, what is open may end until the deadline.
+   * Takes a backend out of service: new work goes elsewhere at once, its clients too when they come back. Running
+   * requests finish; WebSockets are closed with a Close frame, spread evenly over `over`; at the deadline the rest is cut.
+   * A second drain of the same backend joins the first.
    * @param name `id`, or `pool/id`
    * @returns settles when nothing is left on it, or it was restored
-   * @throws WslbError `WSLB_UNKNOWN_BACKEND`
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`; ConfigError for an option that is not valid
    */
-  async drain(name: string, { deadline = this.#config.drain.deadline }: DrainOptions = {}): Promise<void> {
-    const ms = durationArgument('deadline', deadline)
+  async drain(name: string, options: DrainOptions = {}): Promise<void> {
+    const plan = resolveDrain(options, this.#config.drain)
     const members = this.#pools.find(name)
     for (const { backend, pool } of members) pool.setAdminState(backend, 'draining')
-    await Promise.all(members.map((member) => this.#drains.start(member, ms)))
+    await Promise.all(members.map((member) => this.#drains.start(member, plan)))
   }
 
   /** Puts a drained backend back into service; ends a drain under way. @throws WslbError `WSLB_UNKNOWN_BACKEND` */
@@ -212,8 +214,11 @@ export class Balancer implements AsyncDisposable {
         listeners: this.#listeners,
         pools: this.#pools,
         drains: this.#drains,
+        random: this.#random,
       }
-      this.#shutdown = new Shutdown(parts, patience)
+      const { drain } = this.#config
+      const over = Math.min(drain.over, patience / 2)
+      this.#shutdown = new Shutdown(parts, { ...drain, over, deadline: patience })
     }
     if (patience === 0) this.#shutdown.cut()
     return this.#shutdown.done
@@ -267,7 +272,7 @@ export class Balancer implements AsyncDisposable {
     this.#context.httpPools.connectTimeout = config.timeouts.connect
     for (const member of left) {
       this.#context.httpPools.retire(member.backend)
-      if (member.backend.load > 0) void this.#drains.start(member, config.drain.deadline)
+      if (member.backend.load > 0) void this.#drains.start(member, config.drain)
     }
     this.#log.use(config.log)
     return plan

@@ -3,10 +3,11 @@ import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { stickyCookie } from '../sticky/cookie.ts'
 import { type pool } from './pool-rule.ts'
 import { formatPath, relationProblems } from './relations.ts'
+import { type DrainConfig } from './config.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type ResolvedConfig } from './resolved.ts'
 import { isObject } from './rule.ts'
-import { schema } from './schema.ts'
+import { drain, schema } from './schema.ts'
 
 export interface ResolveOptions {
   /** Where relative paths of certificates start. @default the working directory */
@@ -44,6 +45,16 @@ export function resolveConfig(
     hooks: rest.hooks,
     log: rest.log,
   }
+}
+
+/**
+ * What a call of `drain()` asks for, on top of what the config says.
+ * @throws ConfigError with every problem
+ */
+export function resolveDrain(asked: DrainConfig, defaults: ResolvedConfig['drain']): ResolvedConfig['drain'] {
+  const { success, data, error } = drain.safeParse({ ...defaults, ...asked })
+  if (!success) throw new ConfigError(error.issues.flatMap(toProblems))
+  return data
 }
 
 function toSpec(

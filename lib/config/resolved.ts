@@ -1,6 +1,7 @@
 import { type Logger, type LogLevel } from '../core/logger.ts'
 import { type ClientLimits, type ListenerOptions } from '../listener/options.ts'
 import { type PoolSpec } from '../pool/pool.ts'
+import { type DrainPlan } from '../proxy/drain.ts'
 import { type Hooks } from '../proxy/hooks.ts'
 import { type RouteSpec } from '../proxy/router.ts'
 
@@ -11,12 +12,7 @@ export interface ResolvedConfig {
   readonly pools: readonly PoolSpec[]
   /** Never empty: without `routes` one route to `default`. */
   readonly routes: readonly RouteSpec[]
-  readonly drain: {
-    readonly over: number
-    readonly code: number
-    readonly reason: string
-    readonly deadline: number
-  }
+  readonly drain: DrainPlan
   readonly websocket: {
     readonly ping: number | false
     readonly handshakeTimeout: number

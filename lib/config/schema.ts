@@ -33,7 +33,7 @@ const route = object('an object with a pool, and a host or a path', {
   pool: text,
 }).transform(({ host, path, pool }) => ({ host, path, pool }))
 
-const drain = object('an object', {
+export const drain = object('an object', {
   over: duration.default(30_000),
   code: closeCode.default(1012),
   reason: closeReason.default('service restart'),

@@ -37,7 +37,10 @@ export interface RequestDoneEvent {
 /** Which side ended a tunnel first. */
 export type ClosedBy = 'client' | 'backend' | 'balancer'
 
-/** Why a tunnel ended. */
+/**
+ * Why a tunnel ended: `normal` by a closing handshake of the two peers, `error` without one (a peer vanished or reset
+ * the connection), or because the balancer decided so.
+ */
 export type CloseCause = 'normal' | 'error' | 'idle' | 'drain' | 'shutdown'
 
 export interface TunnelOpenEvent extends BackendEvent {
@@ -54,11 +57,16 @@ export interface TunnelCloseEvent extends BackendEvent {
   readonly request: IncomingRequest
   readonly closedBy: ClosedBy
   readonly cause: CloseCause
+  /** Code of the first Close frame, whoever sent it; 1006 when there was none (RFC 6455 §7.1.5). */
+  readonly closeCode: number
   /** Milliseconds since the `101`. */
   readonly duration: number
   /** Bytes that came from the client and from the backend. */
   readonly bytesIn: number
   readonly bytesOut: number
+  /** Messages that came from the client and from the backend; control frames do not count. */
+  readonly messagesIn: number
+  readonly messagesOut: number
   readonly error: Error | undefined
 }
 

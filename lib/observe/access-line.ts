@@ -78,7 +78,8 @@ export function openLine(open: TunnelOpenEvent): AccessLine {
 }
 
 export function closeLine(close: TunnelCloseEvent): AccessLine {
-  const { request, backend, closedBy, cause, bytesIn, bytesOut, error } = close
+  const { request, backend, closedBy, cause, closeCode, error } = close
+  const { bytesIn, bytesOut, messagesIn, messagesOut } = close
   return {
     fields: {
       event: 'tunnel:close',
@@ -87,15 +88,18 @@ export function closeLine(close: TunnelCloseEvent): AccessLine {
       ...whereAndHowLong(close),
       bytesIn,
       bytesOut,
+      messagesIn,
+      messagesOut,
       closedBy,
       cause,
+      closeCode,
       ...errorFields(error),
       ...contextOf(request),
     },
     message: sentence(
       'WS',
       pathOf(request),
-      `closed by ${closedBy} (${cause})`,
+      `closed by ${closedBy} (${cause}, ${closeCode})`,
       backend,
       millis(close.duration),
       `${bytesIn} B in ${bytesOut} B out`,

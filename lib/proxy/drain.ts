@@ -1,8 +1,25 @@
 import { type Backend } from '../core/backend.ts'
-import { type Clock } from '../core/clock.ts'
+import { type Clock, type Random } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type Member } from '../pool/pools.ts'
+import { closeAtPace } from './close-at-pace.ts'
+import { type CloseReason } from './tunnel.ts'
 import { type Tunnels } from './tunnels.ts'
+
+/** How a backend is emptied. Times in milliseconds. */
+export interface DrainPlan extends CloseReason {
+  /** Close frames are spread over this time. */
+  readonly over: number
+  /** What is still open then is cut. */
+  readonly deadline: number
+}
+
+export interface DrainDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly events: EventSink
+  readonly tunnels: Tunnels
+}
 
 interface Drain {
   readonly done: Promise<void>
@@ -10,51 +27,57 @@ interface Drain {
   cancel(): void
 }
 
-/** Waits for the work of a leaving backend to end, and cuts what is left at the deadline. */
+/** Empties leaving backends: tunnels are closed at a pace, requests finish, the rest is cut at the deadline. */
 export class Drains {
   readonly #byBackend = new Map<Backend, Drain>()
-  readonly #clock: Clock
-  readonly #events: EventSink
-  readonly #tunnels: Tunnels
+  readonly #deps: DrainDependencies
 
-  constructor(clock: Clock, events: EventSink, tunnels: Tunnels) {
-    this.#clock = clock
-    this.#events = events
-    this.#tunnels = tunnels
+  constructor(deps: DrainDependencies) {
+    this.#deps = deps
   }
 
   /**
    * New work must go elsewhere already. A second drain of the same backend joins the first.
-   * @param deadline milliseconds
    * @returns settles when nothing is left on the backend, or the drain was cancelled
    */
-  start({ backend, pool }: Member, deadline: number): Promise<void> {
+  start(member: Member, plan: DrainPlan): Promise<void> {
+    const { backend } = member
     const running = this.#byBackend.get(backend)
     if (running) return running.done
-    const who = { backend: backend.id, pool: backend.pool }
-    const { promise, resolve } = withResolvers()
-    let cut = 0
-    const timer = this.#clock.schedule(deadline, () => {
-      const open = this.#tunnels.of(backend)
-      cut = open.length
-      for (const tunnel of open) tunnel.destroy('drain')
+    let cancel!: () => void
+    const done = new Promise<void>((resolve) => {
+      cancel = this.#run(member, plan, resolve)
     })
+    if (backend.load > 0) this.#byBackend.set(backend, { done, cancel })
+    return done
+  }
+
+  /** @returns cancels the drain */
+  #run({ backend, pool }: Member, { deadline, ...how }: DrainPlan, settle: () => void): () => void {
+    const { clock, events, tunnels } = this.#deps
+    const who = { backend: backend.id, pool: backend.pool }
+    let cut = 0
+    const timers = [
+      closeAtPace(() => tunnels.of(backend), { cause: 'drain', ...how }, this.#deps),
+      clock.schedule(deadline, () => {
+        cut = tunnels.of(backend).length
+        for (const tunnel of tunnels.of(backend)) tunnel.destroy('drain')
+      }),
+    ]
     const finish = () => {
-      timer.cancel()
+      for (const timer of timers) timer.cancel()
       this.#byBackend.delete(backend)
-      resolve()
+      settle()
     }
-    this.#events.emit('backend:draining', who)
+    events.emit('backend:draining', who)
     const stopWaiting = pool.whenIdle(backend, () => {
       finish()
-      this.#events.emit('backend:drained', { ...who, cut })
+      events.emit('backend:drained', { ...who, cut })
     })
-    const cancel = () => {
+    return () => {
       stopWaiting()
       finish()
     }
-    if (backend.load > 0) this.#byBackend.set(backend, { done: promise, cancel })
-    return promise
   }
 
   cancel(backend: Backend): void {
@@ -64,11 +87,4 @@ export class Drains {
   cancelAll(): void {
     for (const drain of [...this.#byBackend.values()]) drain.cancel()
   }
-}
-
-/** `Promise.withResolvers` is not in Node 20. */
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve!: () => void
-  const promise = new Promise<void>((settle) => (resolve = settle))
-  return { promise, resolve }
 }

@@ -1,39 +1,44 @@
+import { type Random } from '../core/clock.ts'
 import { type Listeners } from '../listener/listeners.ts'
 import { type Pools } from '../pool/pools.ts'
+import { closeAtPace } from './close-at-pace.ts'
 import { type ProxyContext } from './context.ts'
-import { type Drains } from './drain.ts'
+import { type DrainPlan, type Drains } from './drain.ts'
 
 export interface ShutdownParts {
   readonly context: ProxyContext
   readonly listeners: Listeners
   readonly pools: Pools
   readonly drains: Drains
+  readonly random: Random
 }
 
 /** How often to look whether everything has ended, and to close connections that have become idle. */
 const SWEEP = 25
 
-/** The end of a balancer: accept nothing, let what is open end, cut the rest. */
+/** The end of a balancer: accept nothing, close tunnels at a pace, let requests finish, cut the rest. */
 export class Shutdown {
   readonly #parts: ShutdownParts
   readonly done: Promise<void>
   #cut!: () => void
 
-  /** @param patience milliseconds that what is open may take to end */
-  constructor(parts: ShutdownParts, patience: number) {
+  /** @param plan `deadline` 0 cuts at once */
+  constructor(parts: ShutdownParts, { deadline, ...how }: DrainPlan) {
     this.#parts = parts
     const { context, listeners, pools } = parts
+    const { clock, tunnels } = context
     context.closing = true
     pools.stop()
     listeners.close()
     const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
-    const timer = context.clock.schedule(patience, this.#cut)
-    this.done = Promise.race([this.#quiet(() => context.tunnels.size + pools.load), cutting]).then(
-      async () => {
-        timer.cancel()
-        await this.#destroy()
-      },
-    )
+    const timers = [
+      closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, { clock, random: parts.random }),
+      clock.schedule(deadline, this.#cut),
+    ]
+    this.done = Promise.race([this.#quiet(() => tunnels.size + pools.load), cutting]).then(async () => {
+      for (const timer of timers) timer.cancel()
+      await this.#destroy()
+    })
   }
 
   /** Does not wait any longer. */

@@ -4,17 +4,28 @@ import { type Backend } from '../core/backend.ts'
 import { type Clock, type Timer } from '../core/clock.ts'
 import { type CloseCause, type ClosedBy } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
+import { closeFrame } from '../protocol/frame-writer.ts'
+import { Flow } from './flow.ts'
 
 /**
- * How long a leg may stay open, silent, after the other side has finished. Half-close is honoured: whatever the
- * living side still sends is delivered; a side that sends nothing more is not waited for.
+ * How long a leg may stay open, silent, after the other side has finished or a Close of ours has gone out. Half-close
+ * is honoured: whatever the living side still sends is delivered; a side that sends nothing more is not waited for.
  */
 const LINGER = 5_000
+
+/** What a Close frame says (RFC 6455 §5.5.1). */
+export interface CloseReason {
+  readonly code: number
+  /** Plain text, at most 123 bytes. */
+  readonly reason: string
+}
 
 /** How a tunnel ended. */
 export interface TunnelEnd {
   readonly closedBy: ClosedBy
   readonly cause: CloseCause
+  /** Code of the first Close frame, whoever sent it; 1006 when there was none (RFC 6455 §7.1.5). */
+  readonly closeCode: number
   readonly error: Error | undefined
 }
 
@@ -31,24 +42,22 @@ export interface TunnelOptions {
   readonly onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
 }
 
-/** One side of a tunnel, and what came from it. */
-class Leg {
+/** One side of a tunnel: its socket, and what it sends. */
+interface Leg {
   readonly name: 'client' | 'backend'
   readonly socket: Duplex
-  bytes = 0
-  /** It has sent FIN. */
-  finished = false
-  closed = false
-
-  constructor(name: 'client' | 'backend', socket: Duplex) {
-    this.name = name
-    this.socket = socket
-  }
+  readonly sends: Flow
+  closed: boolean
 }
 
+/** The client has gone: what its backend is told (RFC 6455 §7.4.1). */
+const CLIENT_GONE = closeFrame(1001, '', true)
+/** The backend was lost: what its client is told. */
+const BACKEND_LOST = closeFrame(1014, 'backend lost', false)
+
 /**
- * One live WebSocket through us. Bytes are passed on as they come, with back-pressure both ways; FIN is passed on as
- * FIN; when one leg is lost the other is finished and, after a bounded linger, destroyed.
+ * One live WebSocket through us. Frames are passed on as they come; a Close frame of ours goes in only between two of
+ * them. When one leg is lost the other is told so, finished and, after a bounded linger, destroyed.
  */
 export class Tunnel {
   readonly id: number
@@ -59,7 +68,8 @@ export class Tunnel {
   readonly #upstream: Leg
   readonly #clock: Clock
   readonly #onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
-  #end: TunnelEnd | undefined
+  #ending:
+    { closedBy: ClosedBy; cause: CloseCause; code: number | undefined; error: Error | undefined } | undefined
   #linger: Timer | undefined
 
   constructor({ id, request, backend, client, upstream, clock, idle, onEnd }: TunnelOptions) {
@@ -69,96 +79,129 @@ export class Tunnel {
     this.#clock = clock
     this.#onEnd = onEnd
     this.openedAt = clock.now()
-    this.#client = new Leg('client', client)
-    this.#upstream = new Leg('backend', upstream)
-    this.#splice(this.#client, this.#upstream)
-    this.#splice(this.#upstream, this.#client)
+    this.#client = { name: 'client', socket: client, sends: new Flow(client, upstream), closed: false }
+    this.#upstream = { name: 'backend', socket: upstream, sends: new Flow(upstream, client), closed: false }
+    this.#listen(this.#client, this.#upstream)
+    this.#listen(this.#upstream, this.#client)
     if (idle !== false) {
       // Everything that passes through touches the client's socket, so one timeout sees both directions.
-      ;(client as Socket).setTimeout(idle, () => this.close('idle'))
+      ;(client as Socket).setTimeout(idle, () => this.close('idle', { code: 1001, reason: 'idle timeout' }))
     }
   }
 
-  /** Bytes that came from the client. */
-  get bytesIn(): number {
-    return this.#client.bytes
+  /** What came from the client. */
+  get fromClient(): { readonly bytes: number; readonly messages: number } {
+    return this.#client.sends.tracker
   }
 
-  /** Bytes that came from the backend. */
-  get bytesOut(): number {
-    return this.#upstream.bytes
+  /** What came from the backend. */
+  get fromBackend(): { readonly bytes: number; readonly messages: number } {
+    return this.#upstream.sends.tracker
   }
 
   /** Starts the flow, first what either side sent before it. */
   start(early: { fromClient: readonly Buffer[]; clientEnded: boolean; fromBackend: Buffer }): void {
     const { fromClient, clientEnded, fromBackend } = early
-    if (fromBackend.length > 0) this.#pass(this.#upstream, this.#client, fromBackend)
-    for (const chunk of fromClient) this.#pass(this.#client, this.#upstream, chunk)
+    if (fromBackend.length > 0) this.#pass(this.#upstream, fromBackend)
+    for (const chunk of fromClient) this.#pass(this.#client, chunk)
     if (clientEnded) this.#finished(this.#client, this.#upstream)
     if (!this.#upstream.socket.writableNeedDrain) this.#client.socket.resume()
     if (!this.#client.socket.writableNeedDrain) this.#upstream.socket.resume()
   }
 
-  /** Ends both legs in order: what is queued is still delivered, within the linger. */
-  close(cause: CloseCause): void {
-    this.#end ??= { closedBy: 'balancer', cause, error: undefined }
-    this.#client.socket.end()
-    this.#upstream.socket.end()
-    this.#keepAtMost(LINGER)
+  /**
+   * Closes as the protocol asks: Close to the client, what the client still sends is delivered until its own Close,
+   * Close to the backend, then both connections end. A peer that does not answer is not waited for beyond the linger.
+   */
+  close(cause: CloseCause, { code, reason }: CloseReason): void {
+    if (this.#ending) return
+    this.#ending = { closedBy: 'balancer', cause, code, error: undefined }
+    this.#upstream.sends.endWith(closeFrame(code, reason, false))
+    this.#client.sends.endAtClose(CLIENT_GONE)
+    this.#atMost(LINGER, () => this.#finishBoth())
   }
 
   /** Cuts both legs now. */
   destroy(cause: CloseCause): void {
-    this.#end ??= { closedBy: 'balancer', cause, error: undefined }
+    this.#ending ??= { closedBy: 'balancer', cause, code: undefined, error: undefined }
     this.#client.socket.destroy()
     this.#upstream.socket.destroy()
   }
 
-  #splice(from: Leg, to: Leg): void {
+  #listen(from: Leg, to: Leg): void {
     const { socket } = from
-    socket.on('data', (chunk: Buffer) => this.#pass(from, to, chunk))
+    socket.on('data', (chunk: Buffer) => this.#pass(from, chunk))
     socket.on('drain', () => to.socket.resume())
     socket.on('end', () => this.#finished(from, to))
     socket.on('error', (error) => {
-      this.#end ??= { closedBy: from.name, cause: 'error', error }
+      this.#ending ??= { closedBy: from.name, cause: 'error', code: undefined, error }
     })
     socket.on('close', () => this.#closed(from, to))
   }
 
-  #pass(from: Leg, to: Leg, chunk: Buffer): void {
-    from.bytes += chunk.length
-    if (!to.socket.writable) return
-    if (!to.socket.write(chunk)) from.socket.pause()
-    // Half-closed but alive: the linger counts silence, not time.
-    if (this.#linger && to.finished) this.#keepAtMost(LINGER)
+  #pass(from: Leg, chunk: Buffer): void {
+    const { sends } = from
+    const alreadyOver = sends.over
+    sends.pass(chunk)
+    if (sends.over && !alreadyOver && from === this.#client) return this.#finishBoth()
+    if (sends.tracker.closing && !this.#ending) {
+      this.#ending = { closedBy: from.name, cause: 'normal', code: undefined, error: undefined }
+    }
+    if (this.#linger && this.#oneHasFinished) this.#atMost(LINGER, () => this.#cut())
+  }
+
+  /** Half-closed but alive: then the linger counts silence, not time. */
+  get #oneHasFinished(): boolean {
+    return this.#client.socket.readableEnded || this.#upstream.socket.readableEnded
   }
 
   #finished(from: Leg, to: Leg): void {
-    from.finished = true
-    this.#end ??= { closedBy: from.name, cause: 'normal', error: undefined }
-    to.socket.end()
-    this.#keepAtMost(LINGER)
+    this.#lost(from, to)
+    this.#atMost(LINGER, () => this.#cut())
   }
 
   #closed(leg: Leg, other: Leg): void {
     leg.closed = true
-    this.#end ??= { closedBy: leg.name, cause: 'error', error: undefined }
     if (!other.closed) {
+      this.#lost(leg, other)
       // Nobody reads what this one sends any more; reading on lets its FIN be noticed.
-      other.socket.end()
       other.socket.resume()
-      this.#keepAtMost(LINGER)
-      return
+      return this.#atMost(LINGER, () => this.#cut())
     }
     this.#linger?.cancel()
-    this.#onEnd(this, this.#end)
+    const { closedBy, cause, code, error } = this.#ending!
+    const closeCode = code ?? this.#codeOf(closedBy) ?? 1006
+    this.#onEnd(this, { closedBy, cause, closeCode, error })
   }
 
-  #keepAtMost(milliseconds: number): void {
+  /** Nothing more comes from this leg. If it has left without a word, we say it for it. */
+  #lost(leg: Leg, other: Leg): void {
+    const { sends } = leg
+    this.#ending ??= { closedBy: leg.name, cause: 'error', code: undefined, error: undefined }
+    if (!sends.tracker.closing) sends.endWith(leg === this.#client ? CLIENT_GONE : BACKEND_LOST)
+    other.socket.end()
+  }
+
+  #codeOf(closedBy: ClosedBy): number | undefined {
+    const leg = closedBy === 'client' ? this.#client : this.#upstream
+    return leg.sends.tracker.closeCode
+  }
+
+  /** The closing handshake is done, or has taken too long. */
+  #finishBoth(): void {
+    this.#client.sends.endWith(CLIENT_GONE)
+    this.#client.socket.end()
+    this.#upstream.socket.end()
+    this.#atMost(LINGER, () => this.#cut())
+  }
+
+  #cut(): void {
+    this.#client.socket.destroy()
+    this.#upstream.socket.destroy()
+  }
+
+  #atMost(milliseconds: number, then: () => void): void {
     this.#linger?.cancel()
-    this.#linger = this.#clock.schedule(milliseconds, () => {
-      this.#client.socket.destroy()
-      this.#upstream.socket.destroy()
-    })
+    this.#linger = this.#clock.schedule(milliseconds, then)
   }
 }

@@ -103,18 +103,18 @@ function open(
     upstream,
     clock,
     idle: settings.timeouts.idle,
-    onEnd: (ended: Tunnel, { closedBy, cause, error }: TunnelEnd) => {
+    onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
-      const { bytesIn, bytesOut, openedAt } = ended
+      const { fromClient, fromBackend, openedAt } = ended
       events.emit('tunnel:close', {
         ...who,
-        closedBy,
-        cause,
+        ...end,
         duration: clock.now() - openedAt,
-        bytesIn,
-        bytesOut,
-        error,
+        bytesIn: fromClient.bytes,
+        bytesOut: fromBackend.bytes,
+        messagesIn: fromClient.messages,
+        messagesOut: fromBackend.messages,
       })
     },
   })

@@ -46,9 +46,12 @@ function tunnelClose(change: Partial<TunnelCloseEvent> = {}): TunnelCloseEvent {
     backend: 'blue',
     closedBy: 'client',
     cause: 'normal',
+    closeCode: 1000,
     duration: 2500,
     bytesIn: 10,
     bytesOut: 20,
+    messagesIn: 1,
+    messagesOut: 2,
     error: undefined,
     ...change,
   }
@@ -108,7 +111,7 @@ t.test(
     events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, attempts: 2 })
     events.emit(
       'tunnel:close',
-      tunnelClose({ closedBy: 'backend', cause: 'error', error: new Error('read ECONNRESET') }),
+      tunnelClose({ closedBy: 'backend', cause: 'error', closeCode: 1006, error: new Error('read ECONNRESET') }),
     )
     t.match(sink.lines, [
       { event: 'tunnel:open', tunnel: 7, status: 101, ms: 4, attempts: 2, msg: 'WS /chat open blue 4.0 ms' },
@@ -120,7 +123,10 @@ t.test(
         ms: 2500,
         bytesIn: 10,
         bytesOut: 20,
-        msg: 'WS /chat closed by backend (error) blue 2500 ms 10 B in 20 B out read ECONNRESET',
+        messagesIn: 1,
+        messagesOut: 2,
+        closeCode: 1006,
+        msg: 'WS /chat closed by backend (error, 1006) blue 2500 ms 10 B in 20 B out read ECONNRESET',
       },
     ])
   },

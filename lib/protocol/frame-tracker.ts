@@ -1,0 +1,142 @@
+/** RFC 6455 §5.2. */
+export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+
+/** The longest header: two bytes, a 64-bit length, a masking key. */
+const LONGEST_HEADER = 14
+
+/**
+ * Follows the frames of one direction of a WebSocket (RFC 6455 §5.2) without touching them: headers are read,
+ * payload is skipped by its length, never copied or unmasked. Any chunking will do, one byte at a time included.
+ */
+export class FrameTracker {
+  /** Data messages that have ended; control frames are not messages. */
+  messages = 0
+  /** Frames that have begun, of any kind. */
+  frames = 0
+  bytes = 0
+  /** A Close frame has begun: what follows it, if anything, means nothing (RFC 6455 §5.5.1). */
+  closing = false
+  /** Code of the Close frame that went by; 1005 when it had none (RFC 6455 §7.1.5). */
+  closeCode: number | undefined
+  /** A fragmented message has begun and not ended. Control frames may stand between its frames (§5.4). */
+  inMessage = false
+  /** Offset in the last chunk where its last frame boundary lies; -1 when it has none. */
+  lastBoundary = -1
+  /** Offset in the last chunk where a Close frame begins; -1 when none does. */
+  closeStart = -1
+
+  #payloadLeft = 0
+  /** A header that a chunk has ended in. */
+  readonly #header = new Uint8Array(LONGEST_HEADER)
+  #headerLength = 0
+  /** The first payload bytes of a Close frame under way, which hold its code. */
+  #close: CloseCodeReader | undefined
+
+  /** Whether the stream so far ends between two frames. */
+  get atBoundary(): boolean {
+    return this.#payloadLeft === 0 && this.#headerLength === 0
+  }
+
+  track(chunk: Uint8Array): void {
+    const { length } = chunk
+    this.bytes += length
+    this.closeStart = -1
+    this.lastBoundary = this.atBoundary ? 0 : -1
+    let offset = 0
+    while (offset < length) {
+      if (this.#payloadLeft > 0) {
+        const taken = Math.min(this.#payloadLeft, length - offset)
+        if (this.#close) this.#readClose(chunk.subarray(offset, offset + taken))
+        this.#payloadLeft -= taken
+        offset += taken
+      } else {
+        offset = this.#readHeader(chunk, offset)
+      }
+      if (this.#payloadLeft === 0 && this.#headerLength === 0) this.lastBoundary = offset
+    }
+  }
+
+  /** @returns the offset behind what it has read */
+  #readHeader(chunk: Uint8Array, start: number): number {
+    const kept = this.#headerLength
+    if (kept === 0 && (chunk[start]! & 0x0f) === OPCODE.close) {
+      this.closing = true
+      this.closeStart = start
+    }
+    const available = chunk.length - start
+    // Mostly the whole header lies in the chunk and is read where it is.
+    if (kept === 0 && available >= 2) {
+      const size = headerSize(chunk[start + 1]!)
+      if (available >= size) {
+        this.#begin(chunk, start)
+        return start + size
+      }
+    }
+    let offset = start
+    while (offset < chunk.length) {
+      this.#header[this.#headerLength++] = chunk[offset++]!
+      if (this.#headerLength >= 2 && this.#headerLength === headerSize(this.#header[1]!)) {
+        this.#headerLength = 0
+        this.#begin(this.#header, 0)
+        break
+      }
+    }
+    return offset
+  }
+
+  /** @param header holds a complete header at `at` */
+  #begin(header: Uint8Array, at: number): void {
+    const first = header[at]!
+    const second = header[at + 1]!
+    this.#payloadLeft = payloadLength(header, at)
+    this.frames++
+    const opcode = first & 0x0f
+    if (opcode < OPCODE.close) {
+      this.inMessage = (first & 0x80) === 0
+      if (!this.inMessage) this.messages++
+    } else if (opcode === OPCODE.close) {
+      this.closeCode = 1005
+      if (this.#payloadLeft >= 2) {
+        const keyAt = at + headerSize(second) - 4
+        this.#close = new CloseCodeReader((second & 0x80) === 0 ? undefined : header.slice(keyAt, keyAt + 2))
+      }
+    }
+  }
+
+  #readClose(payload: Uint8Array): void {
+    const code = this.#close!.read(payload)
+    if (code === undefined) return
+    this.closeCode = code
+    this.#close = undefined
+  }
+}
+
+function headerSize(second: number): number {
+  const length = second & 0x7f
+  return 2 + (length === 127 ? 8 : length === 126 ? 2 : 0) + ((second & 0x80) === 0 ? 0 : 4)
+}
+
+function payloadLength(header: Uint8Array, at: number): number {
+  const length = header[at + 1]! & 0x7f
+  if (length < 126) return length
+  let value = 0
+  for (let i = at + 2; i < at + (length === 126 ? 4 : 10); i++) value = value * 256 + header[i]!
+  return value
+}
+
+/** The first two payload bytes of a Close frame, unmasked where they are masked. */
+class CloseCodeReader {
+  readonly #key: Uint8Array | undefined
+  #first: number | undefined
+
+  constructor(key: Uint8Array | undefined) {
+    this.#key = key
+  }
+
+  read(payload: Uint8Array): number | undefined {
+    let at = 0
+    if (this.#first === undefined) this.#first = payload[at++]! ^ (this.#key?.[0] ?? 0)
+    if (at >= payload.length) return undefined
+    return this.#first * 256 + (payload[at]! ^ (this.#key?.[1] ?? 0))
+  }
+}

@@ -1,0 +1,70 @@
+import { type Duplex } from 'node:stream'
+import { FrameTracker } from '../protocol/frame-tracker.ts'
+
+/**
+ * What one leg of a tunnel sends to the other: passed on as it comes, with back-pressure, and followed frame by frame.
+ *
+ *     open ──▶ until-boundary ──▶ over      endWith: our Close as soon as a frame ends
+ *        └───▶ until-close ─────▶ over      endAtClose: our Close in place of the sender's
+ */
+export class Flow {
+  readonly tracker = new FrameTracker()
+  readonly #from: Duplex
+  readonly #to: Duplex
+  #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
+  /** The Close frame of ours that will end this flow. */
+  #last: Buffer | undefined
+
+  constructor(from: Duplex, to: Duplex) {
+    this.#from = from
+    this.#to = to
+  }
+
+  /** Nothing more goes to the receiver: our Close has gone out. */
+  get over(): boolean {
+    return this.#state === 'over'
+  }
+
+  pass(chunk: Buffer): void {
+    this.tracker.track(chunk)
+    if (this.#state === 'open') this.#write(chunk)
+    else if (this.#state !== 'over') this.#passLast(chunk)
+  }
+
+  /**
+   * Sends a Close frame as soon as a frame boundary allows, and nothing after it.
+   * Does nothing when the sender has begun its own Close: the receiver has what it needs.
+   */
+  endWith(close: Buffer): void {
+    if (this.over || (this.tracker.closing && this.#state !== 'until-close')) return
+    this.#last = close
+    if (this.tracker.atBoundary) this.#finish()
+    else this.#state = 'until-boundary'
+  }
+
+  /** Goes on until the sender's own Close, and sends this one instead. */
+  endAtClose(close: Buffer): void {
+    if (this.#state !== 'open' || this.tracker.closing) return
+    this.#last = close
+    this.#state = 'until-close'
+  }
+
+  #passLast(chunk: Buffer): void {
+    const { closeStart, lastBoundary } = this.tracker
+    const end = closeStart >= 0 ? closeStart : this.#state === 'until-boundary' ? lastBoundary : -1
+    if (end < 0) return this.#write(chunk)
+    if (end > 0) this.#write(chunk.subarray(0, end))
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#state = 'over'
+    if (this.#last) this.#write(this.#last)
+    // Whatever still comes is dropped, so there is nothing to hold back for.
+    this.#from.resume()
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#to.writable && !this.#to.write(bytes)) this.#from.pause()
+  }
+}

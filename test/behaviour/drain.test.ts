@@ -1,0 +1,238 @@
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
+import { rawBackend, wsBackend } from '../support/backends.ts'
+import { SPEED, startBalancer } from '../support/balancer.ts'
+import { rawClient, switching, upgradeHead } from '../support/clients.ts'
+import { until } from '../support/until.ts'
+
+interface Closed {
+  readonly at: number
+  readonly code: number
+  readonly reason: string
+}
+
+/** An echoing client that talks until it is closed, and knows what came back. */
+async function talker(url: string) {
+  const socket = new WebSocket(url)
+  let sent = 0
+  let echoed = 0
+  socket.on('message', (data: Buffer) => {
+    if (String(data) !== String(echoed++)) throw new Error('out of order')
+    say()
+  })
+  const say = () => socket.readyState === WebSocket.OPEN && socket.send(String(sent++))
+  await once(socket, 'open')
+  const closed = once(socket, 'close').then(([code, reason]): Closed => ({
+    at: performance.now(),
+    code: code as number,
+    reason: String(reason),
+  }))
+  say()
+  return { socket, closed, echoed: () => echoed }
+}
+
+async function talkers(url: string, count: number) {
+  const all = await Promise.all(Array.from({ length: count }, () => talker(url.replace('http', 'ws'))))
+  await until(() => all.every(({ echoed }) => echoed() > 2), 'all to talk')
+  return all
+}
+
+/** Asserts that the closes are spread evenly over the time: no tenth of it has more than twice its share. */
+function expectEven(t: Test, closes: readonly Closed[], startedAt: number, over: number): void {
+  const shares = new Array<number>(10).fill(0)
+  for (const { at } of closes) shares[Math.min(9, Math.floor(((at - startedAt) / over) * 10))]!++
+  t.ok(Math.max(...shares) <= (closes.length / 10) * 2, `spread over the time: ${shares.join(' ')}`)
+}
+
+t.test(
+  'drain closes the tunnels of a backend at a pace, with code and reason, and loses nothing',
+  async (t) => {
+    const [blue, green] = [await wsBackend(t), await wsBackend(t)]
+    const { balancer, url } = await startBalancer(t, {
+      backends: [
+        { id: 'blue', url: blue.url },
+        { id: 'green', url: green.url },
+      ],
+    })
+    const clients = await talkers(url, 100)
+    t.equal(balancer.snapshot().backends[0]!.tunnels, 100)
+
+    const startedAt = performance.now()
+    const drained = balancer.drain('blue', { over: '20s', code: 1012, reason: 'deploy', deadline: '60s' })
+    const [late] = await talkers(url, 1)
+    t.equal(balancer.snapshot().backends[1]!.tunnels, 1, 'new clients go elsewhere at once')
+    const closes = await Promise.all(clients.map(({ closed }) => closed))
+    await drained
+    expectEven(t, closes, startedAt, 20_000 / SPEED)
+    t.ok(closes.every(({ code, reason }) => code === 1012 && reason === 'deploy'))
+    t.equal(balancer.snapshot().backends[0]!.load, 0)
+    t.equal(late!.socket.readyState, WebSocket.OPEN, 'the other backend did not notice')
+    late!.socket.close()
+  },
+)
+
+t.test('the backend hears 1001, after everything its client has sent', async (t) => {
+  const received: string[] = []
+  const codes: number[] = []
+  const backend = await wsBackend(t, (socket) => {
+    socket.on('message', (data: Buffer) => received.push(String(data)))
+    socket.on('close', (code) => codes.push(code))
+  })
+  const { balancer, url, next } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+  const client = new WebSocket(url.replace('http', 'ws'))
+  await once(client, 'open')
+  for (let i = 0; i < 500; i++) client.send(String(i))
+  const closed = next('tunnel:close')
+  await balancer.drain('blue', { over: 0 })
+  await until(() => codes.length === 1, 'the backend to be closed')
+  t.strictSame(codes, [1001])
+  t.strictSame(
+    received,
+    Array.from({ length: 500 }, (_, i) => String(i)),
+  )
+  t.match(await closed, { closedBy: 'balancer', cause: 'drain', closeCode: 1012, messagesIn: 500 })
+})
+
+t.test('restore stops a drain; the sockets that are left live on', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+  const clients = await talkers(url, 20)
+  const drained = balancer.drain('blue', { over: '40s' })
+  await Promise.race(clients.map(({ closed }) => closed))
+  balancer.restore('blue')
+  await drained
+  await until(
+    () =>
+      balancer.snapshot().backends[0]!.tunnels ===
+      clients.filter(({ socket }) => socket.readyState === 1).length,
+    'counts to agree',
+  )
+  const alive = clients.filter(({ socket }) => socket.readyState === WebSocket.OPEN)
+  t.ok(alive.length > 0 && alive.length < 20, `${alive.length} of 20 live on`)
+  const before = alive.map(({ echoed }) => echoed())
+  await until(() => alive.every(({ echoed }, i) => echoed() > before[i]!), 'the rest to go on talking')
+  t.equal(balancer.snapshot().backends[0]!.adminState, 'active')
+  for (const { socket } of alive) socket.close()
+})
+
+t.test(
+  'at the deadline the rest is cut: a peer in the middle of a huge frame, a peer that does not answer',
+  async (t) => {
+    const backend = await rawBackend(t, ({ socket }) => {
+      socket.once('data', () => socket.write(switching()))
+    })
+    const { balancer, port, next } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+    const huge = await rawClient(t, port)
+    huge.send(upgradeHead())
+    await huge.has('101 Switching')
+    const { socket } = await backend.connection(0)
+    socket.write(Buffer.concat([Buffer.from([0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0]), Buffer.alloc(1_000)]))
+    const silent = await rawClient(t, port)
+    silent.send(upgradeHead())
+    await silent.has('101 Switching')
+    const drained = next('backend:drained')
+    await balancer.drain('blue', { over: 0, deadline: '3s' })
+    t.match(await drained, { backend: 'blue', cut: 2 })
+    t.notMatch(huge.received, '\x88', 'no Close inside the frame')
+    t.match(silent.received, /\x88.\x03\xf4service restart/s, 'a Close with 1012 where it fits')
+  },
+)
+
+t.test('a second drain joins the first and does not restart its clock', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+  const clients = await talkers(url, 5)
+  const first = balancer.drain('blue', { over: '2s' })
+  const second = balancer.drain('blue', { over: '10m', deadline: '20m' })
+  await Promise.all([first, second, ...clients.map(({ closed }) => closed)])
+  t.equal(balancer.snapshot().backends[0]!.load, 0)
+})
+
+t.test('a backend that a reload removes is drained the same way', async (t) => {
+  const [blue, green] = [await wsBackend(t), await wsBackend(t)]
+  const drain = { over: '4s', code: 4001, reason: 'moved' } as const
+  const keep = { id: 'green', url: green.url }
+  const { balancer, url } = await startBalancer(t, { drain, backends: [{ id: 'blue', url: blue.url }, keep] })
+  const clients = await talkers(url, 10)
+  const plan = await balancer.reload({
+    listen: { port: 0, host: '127.0.0.1' },
+    health: false,
+    drain,
+    backends: [keep],
+  })
+  t.match(plan, { removed: ['blue'], kept: ['green'], tunnelsDrained: 10, tunnelsKept: 0 })
+  const closes = await Promise.all(clients.map(({ closed }) => closed))
+  t.ok(closes.every(({ code, reason }) => code === 4001 && reason === 'moved'))
+})
+
+t.test('close({ drain }) closes every tunnel at a pace before it ends', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, { backends: [backend.url], drain: { over: '10s' } })
+  const clients = await talkers(url, 50)
+  const startedAt = performance.now()
+  const done = balancer.close({ drain: '60s' })
+  const closes = await Promise.all(clients.map(({ closed }) => closed))
+  await done
+  expectEven(t, closes, startedAt, 10_000 / SPEED)
+  t.ok(closes.every(({ code, reason }) => code === 1012 && reason === 'service restart'))
+})
+
+t.test('a backend that is lost: its client gets 1014, not a reset', async (t) => {
+  const backend = await wsBackend(t, (socket) => {
+    socket.on('message', () => socket.terminate())
+  })
+  const { url, next } = await startBalancer(t, { backends: [backend.url] })
+  const client = new WebSocket(url.replace('http', 'ws'))
+  await once(client, 'open')
+  const closed = next('tunnel:close')
+  client.send('die')
+  const [code, reason] = (await once(client, 'close')) as [number, Buffer]
+  t.equal(code, 1014)
+  t.equal(String(reason), 'backend lost')
+  t.match(await closed, { closedBy: 'backend', cause: 'error', closeCode: 1006 })
+})
+
+t.test('a client that vanishes: its backend gets 1001', async (t) => {
+  const codes: number[] = []
+  const backend = await wsBackend(t, (socket) => socket.on('close', (code) => codes.push(code)))
+  const { url, next } = await startBalancer(t, { backends: [backend.url] })
+  const client = new WebSocket(url.replace('http', 'ws'))
+  await once(client, 'open')
+  const closed = next('tunnel:close')
+  client.terminate()
+  await until(() => codes.length === 1, 'the backend to hear of it')
+  t.strictSame(codes, [1001])
+  t.match(await closed, { closedBy: 'client', cause: 'error', closeCode: 1006 })
+})
+
+t.test('a clean close keeps its code and reason, and says who began it', async (t) => {
+  const codes: number[] = []
+  const backend = await wsBackend(t, (socket) => {
+    socket.on('message', () => socket.close(4005, 'enough'))
+    socket.on('close', (code) => codes.push(code))
+  })
+  const { url, next } = await startBalancer(t, { backends: [backend.url] })
+  const byClient = new WebSocket(url.replace('http', 'ws'))
+  await once(byClient, 'open')
+  let closed = next('tunnel:close')
+  byClient.close(4004, 'done')
+  await once(byClient, 'close')
+  t.match(await closed, { closedBy: 'client', cause: 'normal', closeCode: 4004 })
+  await until(() => codes.length === 1, 'the backend to hear of it')
+  t.strictSame(codes, [4004])
+
+  const byBackend = new WebSocket(url.replace('http', 'ws'))
+  await once(byBackend, 'open')
+  closed = next('tunnel:close')
+  byBackend.send('go')
+  const [code, reason] = (await once(byBackend, 'close')) as [number, Buffer]
+  t.strictSame([code, String(reason)], [4005, 'enough'])
+  t.match(await closed, {
+    closedBy: 'backend',
+    cause: 'normal',
+    closeCode: 4005,
+    messagesIn: 1,
+    messagesOut: 0,
+  })
+})

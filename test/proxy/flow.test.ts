@@ -1,0 +1,136 @@
+import { Duplex } from 'node:stream'
+import t from 'tap'
+import * as ws from 'ws'
+import { Flow } from '../../lib/proxy/flow.ts'
+import { closeFrame } from '../../lib/protocol/frame-writer.ts'
+import { type Random } from '../../lib/core/clock.ts'
+import { seededRandom } from '../support/random.ts'
+
+/** Exported by ws, but not in its types. */
+const { Receiver, Sender } = ws as unknown as {
+  Receiver: new (options: object) => NodeJS.WritableStream
+  Sender: { frame(payload: Buffer, options: object): Buffer[] }
+}
+
+/** A leg that keeps what is written to it. */
+class FakeLeg extends Duplex {
+  readonly written: Buffer[] = []
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.written.push(Buffer.from(chunk))
+    done()
+  }
+}
+
+interface Received {
+  readonly messages: string[]
+  close: { code: number; reason: string } | undefined
+}
+
+/** What an independent implementation reads from the bytes; it throws on any violation of the protocol. */
+function parse(bytes: Buffer, masked: boolean): Received {
+  const received: Received = { messages: [], close: undefined }
+  const receiver = new Receiver({ isServer: masked, allowSynchronousEvents: true, maxPayload: 0 })
+  receiver.on('message', (data: Buffer) => received.messages.push(data.toString('latin1')))
+  receiver.on(
+    'conclude',
+    (code: number, reason: Buffer) => (received.close = { code, reason: String(reason) }),
+  )
+  receiver.on('error', (error: Error) => {
+    throw error
+  })
+  receiver.write(bytes)
+  return received
+}
+
+/** A random conversation: whole and fragmented messages with control frames between the fragments. */
+function conversation(random: Random, masked: boolean, endsWithClose: boolean) {
+  const int = (below: number) => Math.floor(random() * below)
+  const bytes: Buffer[] = []
+  const add = (payload: Buffer, opcode: number, fin = true) =>
+    bytes.push(...Sender.frame(payload, { opcode, fin, mask: masked, readOnly: true, rsv1: false }))
+  const messages: string[] = []
+  for (let i = 0; i < 12; i++) {
+    const parts = Array.from({ length: 1 + int(4) }, () =>
+      Buffer.alloc(int(2) ? int(130) : int(70_000), 97 + int(26)),
+    )
+    parts.forEach((part, at) => {
+      add(part, at === 0 ? 2 : 0, at === parts.length - 1)
+      if (int(3) === 0) add(Buffer.from('control'), 9 + int(2))
+    })
+    messages.push(Buffer.concat(parts).toString('latin1'))
+  }
+  if (endsWithClose) bytes.push(closeFrame(4000, 'mine', masked))
+  return { bytes: Buffer.concat(bytes), messages }
+}
+
+for (const masked of [false, true]) {
+  t.test(
+    `a Close of ours put in at any moment breaks nothing (${masked ? 'to the backend' : 'to the client'})`,
+    async (t) => {
+      const random = seededRandom(masked ? 11 : 13)
+      const cutAt = { early: 0, late: 0 }
+      for (let run = 0; run < 300; run++) {
+        const { bytes, messages } = conversation(random, masked, random() < 0.5)
+        const [from, to] = [new FakeLeg(), new FakeLeg()]
+        const flow = new Flow(from, to)
+        const moment = random() * bytes.length * 1.1
+        const atClose = random() < 0.3
+        let asked = false
+        for (let at = 0; at < bytes.length;) {
+          if (!asked && at >= moment) {
+            asked = true
+            if (atClose) flow.endAtClose(closeFrame(1012, 'ours', masked))
+            else flow.endWith(closeFrame(1012, 'ours', masked))
+          }
+          const size = 1 + Math.floor(random() ** 6 * 20_000)
+          flow.pass(bytes.subarray(at, at + size))
+          at += size
+        }
+        const received = parse(Buffer.concat(to.written), masked)
+        // Whatever arrived is a prefix of what was sent: whole, in order, once.
+        t.strictSame(received.messages, messages.slice(0, received.messages.length))
+        if (received.close?.reason === 'ours') cutAt.early++
+        else {
+          cutAt.late++
+          t.equal(received.messages.length, messages.length, 'nothing is missing where we did not cut')
+        }
+        if (flow.over) t.strictSame(received.close, { code: 1012, reason: 'ours' })
+      }
+      t.ok(cutAt.early > 50 && cutAt.late > 50, 'both kinds of run happened')
+    },
+  )
+}
+
+t.test('a Close of ours replaces that of the sender, behind everything it sent before', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new Flow(from, to)
+  flow.endAtClose(closeFrame(1001, '', true))
+  const { bytes, messages } = conversation(seededRandom(3), true, true)
+  for (let at = 0; at < bytes.length; at += 7) flow.pass(bytes.subarray(at, at + 7))
+  const received = parse(Buffer.concat(to.written), true)
+  t.strictSame(received.messages, messages)
+  t.strictSame(received.close, { code: 1001, reason: '' })
+  t.equal(flow.over, true)
+})
+
+t.test('after the Close of the sender nothing of ours follows', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new Flow(from, to)
+  flow.pass(closeFrame(1000, 'bye', false))
+  flow.endWith(closeFrame(1012, 'ours', false))
+  t.strictSame(Buffer.concat(to.written), closeFrame(1000, 'bye', false))
+  t.equal(flow.over, false)
+})
+
+t.test('in the middle of a frame that never ends nothing is put in', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new Flow(from, to)
+  const half = Buffer.from([0x82, 126, 0x10, 0x00, 1, 2, 3])
+  flow.pass(half)
+  flow.endWith(closeFrame(1012, 'ours', false))
+  flow.pass(Buffer.from([4, 5, 6]))
+  t.strictSame(Buffer.concat(to.written), Buffer.concat([half, Buffer.from([4, 5, 6])]))
+})
