@@ -8,7 +8,7 @@ export default defineConfig(async ({ signal }) => ({
   // Starts three small chat servers. Yours are there already: ['http://10.0.0.1:3000', 'http://10.0.0.2:3000'].
   backends: await demoBackends(['red', 'green', 'blue'], signal),
 
-  // A client stays with its backend, here even when wslb is restarted. Keep yours out of the repository.
+  // A client stays with its backend, with a fixed secret even when wslb restarts. Keep yours out of the repository.
   sticky: stickyCookie({ secret: 'not a secret: this is a demo' }),
 
   // Quick, so that one sees it: a backend that does not answer is down after four seconds.

@@ -32,7 +32,7 @@ server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () => {
   console.log('Balanced: /chat, over HTTP and WebSocket. Its own: /hello, and /own over WebSocket.')
 })
 
-// The library leaves signals to you: end the tunnels with a close frame, then go.
+// The library leaves signals to you. What is open has a second to end by itself.
 process.once('SIGTERM', () => {
   server.close()
   void balancer.close({ drain: '1s' }).then(() => process.exit())

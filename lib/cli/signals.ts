@@ -9,8 +9,11 @@ export interface SignalActions {
 /** Ctrl-C under `npx` arrives twice: from the terminal, and passed on by npm a moment later. */
 const ECHO = 200
 
-/** @returns takes the handlers off again */
-export function onSignals({ reload, stop, cut }: SignalActions): () => void {
+/**
+ * For the rest of the life of the process: a signal in its last moments must not turn exit code 0 into a death by
+ * signal. Handlers do not keep a process alive.
+ */
+export function onSignals({ reload, stop, cut }: SignalActions): void {
   let stoppedAt: number | undefined
   const onStop = (signal: NodeJS.Signals) => {
     const now = performance.now()
@@ -21,9 +24,7 @@ export function onSignals({ reload, stop, cut }: SignalActions): () => void {
       cut()
     }
   }
-  const handlers = { SIGHUP: reload, SIGTERM: onStop, SIGINT: onStop }
-  for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler)
-  return () => {
-    for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler)
-  }
+  process.on('SIGHUP', reload)
+  process.on('SIGTERM', onStop)
+  process.on('SIGINT', onStop)
 }

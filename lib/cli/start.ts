@@ -9,14 +9,13 @@ import { onSignals } from './signals.ts'
 export async function start(flags: Flags): Promise<number> {
   let file: string | undefined
   let server: Server | undefined
-  let offSignals: (() => void) | undefined
   try {
     const path = configPath(flags)
     file = shownPath(path)
     const running = (server = new Server(path, flags))
     const stopped = new Promise<void>((resolve) => {
       // Taken from the very beginning: an early SIGHUP would otherwise end the process.
-      offSignals = onSignals({
+      onSignals({
         reload: () => running.reload(),
         stop: () => resolve(running.stop()),
         cut: () => void running.cut(),
@@ -31,7 +30,6 @@ export async function start(flags: Flags): Promise<number> {
   } catch (error) {
     return complain(flags.json, error, file)
   } finally {
-    offSignals?.()
     await server?.cut()
   }
 }

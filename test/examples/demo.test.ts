@@ -19,8 +19,9 @@ t.teardown(() => dispatcher.close())
 async function startDemo(t: Test) {
   const dir = t.testdir({ 'lb.config.ts': CONFIG })
   const { url, line } = await runUntilReady(t, [join(root, 'dist/bin/wslb.js'), 'start'], dir)
-  const edit = (names: string) => writeFileSync(join(dir, 'lb.config.ts'), CONFIG.replace(NAMES, names))
-  return { url, edit, line }
+  const write = (config: string) => writeFileSync(join(dir, 'lb.config.ts'), config)
+  const edit = (names: string) => write(CONFIG.replace(NAMES, names))
+  return { url, write, edit, line }
 }
 
 /** Clients until each of these backends has one. */
@@ -94,26 +95,35 @@ t.test('a fourth backend, one taken out, a broken save: no other client notices'
   moved.leave()
 })
 
-t.test(
-  'a backend that stops: its client finds another, and it gets clients again when it is back',
-  async (t) => {
-    const { url } = await startDemo(t)
-    const client = await ChatClient.enter(url)
-    const headers = { cookie: client.cookie! }
-    const answer = await get(`${url}/stop?seconds=2`, headers, { method: 'POST', dispatcher })
-    t.match(
-      JSON.parse(answer.body),
-      { stopped: client.backend },
-      'the cookie takes the request to the same backend',
-    )
-    await client.closed()
+t.test('a config that is refused gives back the backend that it started', async (t) => {
+  const { url, write, line } = await startDemo(t)
+  const client = await ChatClient.enter(url)
+  write(CONFIG.replace(NAMES, "['red', 'green', 'blue', 'yellow']").replace('sticky:', 'stickie:'))
+  t.match(await line(/stickie/), /did you mean/)
+  const withYellow = await client.sees((backends) => backends.length === 4)
+  const after = client.events.indexOf(withYellow)
+  await client.until((event) => client.events.indexOf(event) > after && event.backends?.length === 3)
+  t.equal(client.closeCode, undefined, 'and nobody noticed')
+  client.leave()
+})
 
-    const moved = await ChatClient.enter(url, { headers })
-    t.not(moved.backend, client.backend)
-    t.ok(moved.cookie, 'with a new cookie')
-    await moved.sees((backends) => backends.every(({ stopped }) => !stopped))
-    const back = await ChatClient.enter(url, { headers })
-    t.equal(back.backend, client.backend)
-    for (const other of [moved, back]) other.leave()
-  },
-)
+t.test('a backend that stops: its client finds another, and comes back with it', async (t) => {
+  const { url } = await startDemo(t)
+  const client = await ChatClient.enter(url)
+  const headers = { cookie: client.cookie! }
+  const answer = await get(`${url}/stop?seconds=2`, headers, { method: 'POST', dispatcher })
+  t.match(
+    JSON.parse(answer.body),
+    { stopped: client.backend },
+    'the cookie takes the request to the same backend',
+  )
+  await client.closed()
+
+  const moved = await ChatClient.enter(url, { headers })
+  t.not(moved.backend, client.backend)
+  t.ok(moved.cookie, 'with a new cookie')
+  await moved.sees((backends) => backends.every(({ stopped }) => !stopped))
+  const back = await ChatClient.enter(url, { headers })
+  t.equal(back.backend, client.backend)
+  for (const other of [moved, back]) other.leave()
+})
