@@ -4,6 +4,7 @@ import { WslbError, messageOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
+import { type HttpDispatchOptions } from '../upstream/http-pools.ts'
 import { reset } from './reset.ts'
 
 /** RFC 9110 §9.2.2: sending one of these twice is no different from sending it once. */
@@ -31,6 +32,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse
   #controller: Dispatcher.DispatchController | undefined
   #answered = false
+  #reused = false
+  #repeat: (() => void) | undefined
   #gone = false
   #resolve!: () => void
   #reject!: (error: WslbError) => void
@@ -51,7 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#reject = reject
       this.#response.on('close', this.#onClose)
       this.#response.on('drain', this.#onDrain)
-      const options: Dispatcher.DispatchOptions & { servername: string } = {
+      const options: HttpDispatchOptions & { servername: string } = {
         path: request.url,
         method: request.method,
         headers: requestHeaders(request, ownCookies),
@@ -60,6 +63,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
         headersTimeout: timeout,
         // Otherwise undici takes it from `Host` and drops the connection whenever that changes.
         servername: this.#options.lease.backend.url.hostname,
+        onConnection: (reused) => (this.#reused = reused),
+      }
+      this.#repeat = () => {
+        this.#repeat = undefined
+        pool.dispatch(options, this)
       }
       if (this.#response.destroyed) this.#gone = true
       if (this.#gone) this.#fail(clientGone())
@@ -115,7 +123,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(this.#explain(error))
+    const failure = this.#explain(error)
+    // A kept connection that its backend was just closing says nothing about the backend (RFC 9112 §9.3.1).
+    if (failure.code === 'WSLB_BACKEND_RESET' && failure.retryable && this.#reused) this.#repeat?.()
+    else this.#fail(failure)
   }
 
   #fail(error: WslbError): void {

@@ -1,8 +1,20 @@
 import { setMaxListeners } from 'node:events'
-import { Pool } from 'undici'
+import { Client, type Dispatcher, Pool } from 'undici'
 import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
 import { dial } from './dial.ts'
+
+export interface HttpDispatchOptions extends Dispatcher.DispatchOptions {
+  /** Told, before anything is sent, whether the connection has served others before and may just be closing. */
+  onConnection?(reused: boolean): void
+}
+
+class TellingClient extends Client {
+  override dispatch(options: HttpDispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    options.onConnection?.(this.stats.connected)
+    return super.dispatch(options, handler)
+  }
+}
 
 /** Keep-alive connections for HTTP requests: one undici pool a backend. Which backend, is decided elsewhere. */
 export class HttpPools {
@@ -23,6 +35,7 @@ export class HttpPools {
     let pool = this.#pools.get(backend)
     if (!pool) {
       pool = new Pool(backend.url.origin, {
+        factory: (origin, options) => new TellingClient(origin, options),
         pipelining: 1,
         bodyTimeout: 0,
         // Below the 5 s after which a Node server closes an idle connection: reusing it then would race.
