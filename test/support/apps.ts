@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module'
 import { type Socket } from 'node:net'
 import { Server as SocketIoServer } from 'socket.io'
-import sockjs from 'sockjs'
+import type * as SockJs from 'sockjs'
 import { type Scope } from './balancer.ts'
 import { httpBackend } from './backends.ts'
 
@@ -35,11 +36,11 @@ export async function socketIoApp(t: Scope, id: string): Promise<App> {
 /** A SockJS server at `/echo` that says its name and then every message back. */
 export async function sockJsApp(t: Scope, id: string): Promise<App> {
   const { url, die, server } = await mortal(t)
-  const echo = sockjs.createServer({
+  const echo = ownSockJs().createServer({
     log: () => {},
     jsessionid: true,
     response_limit: 4_096,
-    disconnect_delay: 200,
+    disconnect_delay: 3_000, // an EventSource waits a second before it comes back
     sockjs_url: '/sockjs.js',
   })
   let clients = 0
@@ -51,6 +52,16 @@ export async function sockJsApp(t: Scope, id: string): Promise<App> {
   })
   echo.installHandlers(server, { prefix: '/echo' })
   return { id, url, die, clients: () => clients }
+}
+
+const require = createRequire(import.meta.url)
+
+/** The library keeps its sessions in a module variable: three servers in one process would share them. */
+function ownSockJs(): typeof SockJs {
+  for (const file of Object.keys(require.cache)) {
+    if (/node_modules[\\/]sockjs[\\/]/.test(file)) delete require.cache[file]
+  }
+  return require('sockjs') as typeof SockJs
 }
 
 async function mortal(t: Scope) {
