@@ -1,5 +1,5 @@
 import { type Backend } from '../core/backend.ts'
-import { cost, eligible } from './eligible.ts'
+import { cost } from './cost.ts'
 import { type Policy } from './policy.ts'
 
 /**
@@ -14,7 +14,7 @@ export function leastConnections(): Policy {
       let best: Backend | undefined
       let least = Infinity
       let ties = 0
-      for (const backend of eligible(candidates)) {
+      for (const backend of candidates) {
         const here = cost(backend)
         if (here < least) {
           best = backend

@@ -1,4 +1,4 @@
-import { cost, eligible } from './eligible.ts'
+import { cost } from './cost.ts'
 import { type Policy } from './policy.ts'
 
 /**
@@ -9,13 +9,13 @@ export function p2c(): Policy {
   return {
     name: 'p2c',
     pick(candidates, _request, chance) {
-      const backends = eligible(candidates)
-      if (backends.length === 1) return backends[0]!
-      const i = Math.floor(chance() * backends.length)
+      const { length } = candidates
+      if (length === 1) return candidates[0]!
+      const i = Math.floor(chance() * length)
       // Drawn from the others, so that the two are always different.
-      const j = (i + 1 + Math.floor(chance() * (backends.length - 1))) % backends.length
-      const first = backends[i]!
-      const second = backends[j]!
+      const j = (i + 1 + Math.floor(chance() * (length - 1))) % length
+      const first = candidates[i]!
+      const second = candidates[j]!
       return cost(second) < cost(first) ? second : first
     },
   }

@@ -1,5 +1,4 @@
 import { type Backend } from '../core/backend.ts'
-import { eligible, share } from './eligible.ts'
 import { type Policy } from './policy.ts'
 
 /** By chance, in proportion to the weights. Needs no state, so any number of balancers agree on the distribution. */
@@ -10,8 +9,8 @@ export function random(): Policy {
   function prefixSums(backends: readonly Backend[]): Float64Array | undefined {
     if (sums.has(backends)) return sums.get(backends)
     let total = 0
-    const result = Float64Array.from(backends, (backend) => (total += share(backend)))
-    const uniform = backends.every((backend) => share(backend) === share(backends[0]!))
+    const result = Float64Array.from(backends, ({ settings }) => (total += settings.weight))
+    const uniform = backends.every(({ settings }) => settings.weight === backends[0]!.settings.weight)
     sums.set(backends, uniform ? undefined : result)
     return uniform ? undefined : result
   }
@@ -19,10 +18,9 @@ export function random(): Policy {
   return {
     name: 'random',
     pick(candidates, _request, chance) {
-      const backends = eligible(candidates)
-      const table = prefixSums(backends)
-      if (!table) return backends[Math.floor(chance() * backends.length)]!
-      return backends[firstAbove(table, chance() * table[table.length - 1]!)]!
+      const table = prefixSums(candidates)
+      if (!table) return candidates[Math.floor(chance() * candidates.length)]!
+      return candidates[firstAbove(table, chance() * table[table.length - 1]!)]!
     },
   }
 }

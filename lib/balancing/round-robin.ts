@@ -1,5 +1,4 @@
 import { type Backend } from '../core/backend.ts'
-import { eligible, share } from './eligible.ts'
 import { type Policy } from './policy.ts'
 
 /**
@@ -16,10 +15,11 @@ export function roundRobin(): Policy {
       let total = 0
       let best: Backend | undefined
       let most = -Infinity
-      for (const backend of eligible(candidates)) {
-        const now = (credit.get(backend) ?? 0) + share(backend)
+      for (const backend of candidates) {
+        const { weight } = backend.settings
+        const now = (credit.get(backend) ?? 0) + weight
         credit.set(backend, now)
-        total += share(backend)
+        total += weight
         if (now > most) {
           most = now
           best = backend

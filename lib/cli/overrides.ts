@@ -5,22 +5,18 @@ const DEFAULT_PORT = 8080
 
 /** The config as the command line wants it: `--port` and `--host` speak about the first listener. */
 export function withFlags(config: Config, { port, host }: Pick<Flags, 'port' | 'host'>): Config {
-  const [first = { port: DEFAULT_PORT }, ...others] = listenersOf(config.listen)
-  // Somebody else may have written nonsense there: the validation of the config says so, not we.
-  if (typeof first !== 'object' || first === null) return config
-  return {
-    ...config,
-    listen: [
-      { ...first, ...(port !== undefined && { port }), ...(host !== undefined && { host }) },
-      ...others,
-    ],
+  const override = { ...(port !== undefined && { port }), ...(host !== undefined && { host }) }
+  // Somebody may have written nonsense there: that goes on to the validation as it is.
+  const overridden = (listener: unknown = { port: DEFAULT_PORT }) => {
+    if (typeof listener === 'number') return { port: listener, ...override }
+    return isListenConfig(listener) ? { ...listener, ...override } : (listener as ListenConfig)
   }
+  const { listen } = config
+  if (!Array.isArray(listen)) return { ...config, listen: overridden(listen) }
+  const [first, ...others] = listen as readonly (number | ListenConfig)[]
+  return { ...config, listen: [overridden(first), ...others] }
 }
 
-function listenersOf(listen: Config['listen']): ListenConfig[] {
-  if (listen === undefined) return []
-  const list = Array.isArray(listen)
-    ? (listen as (number | ListenConfig)[])
-    : [listen as number | ListenConfig]
-  return list.map((entry) => (typeof entry === 'number' ? { port: entry } : entry))
+function isListenConfig(listener: unknown): listener is ListenConfig {
+  return typeof listener === 'object' && listener !== null
 }

@@ -73,11 +73,24 @@ export class Pool {
    * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`
    */
   acquire(request: IncomingRequest, tried?: ReadonlySet<Backend>): Lease {
-    const { policy, sticky } = this.#spec
-    for (const strategy of sticky) {
+    const backend = this.#owner(request, tried) ?? this.#choose(request, tried)
+    const setCookies = this.#spec.sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
+    backend.load++
+    if (backend.saturated) this.#candidates.invalidate()
+    return new Lease(backend, setCookies, this.#release)
+  }
+
+  /** The backend the client belongs to, if it can be used. */
+  #owner(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend | undefined {
+    for (const strategy of this.#spec.sticky) {
       const backend = strategy.find(request, this.#backends)
-      if (backend && isUsable(backend) && !tried?.has(backend)) return this.#lease(backend, NO_COOKIES)
+      if (backend && isUsable(backend) && !tried?.has(backend)) return backend
     }
+    return undefined
+  }
+
+  #choose(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend {
+    const { policy } = this.#spec
     const candidates = this.#candidates.list(tried)
     if (candidates.length === 0) throw this.#nobody()
     const backend = policy.pick(candidates, request, this.#deps.random)
@@ -87,19 +100,13 @@ export class Pool {
         `policy "${policy.name}" picked something that is not one of its candidates`,
       )
     }
-    return this.#lease(backend, remember(sticky, request, backend))
-  }
-
-  #lease(backend: Backend, setCookies: readonly string[]): Lease {
-    backend.load++
-    if (backend.saturated) this.#candidates.invalidate()
-    return new Lease(backend, setCookies, this.#release)
+    return backend
   }
 
   readonly #release = (backend: Backend, error: unknown): void => {
     if (backend.saturated) this.#candidates.invalidate()
     if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
-    if (error === undefined || (error instanceof WslbError && error.blame !== 'backend')) return
+    if (error == null || (error instanceof WslbError && error.blame !== 'backend')) return
     backend.counters.failures++
     this.#monitor?.report(backend, messageOf(error))
   }
@@ -186,13 +193,3 @@ export class Pool {
 function isUsable(backend: Backend): boolean {
   return backend.adminState === 'active' && backend.health !== 'down' && !backend.saturated
 }
-
-function remember(
-  sticky: readonly StickyStrategy[],
-  request: IncomingRequest,
-  backend: Backend,
-): readonly string[] {
-  if (sticky.length === 0) return NO_COOKIES
-  return sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
-}
-const NO_COOKIES: readonly string[] = []

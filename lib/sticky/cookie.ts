@@ -10,7 +10,7 @@ export interface StickyCookieOptions {
   name?: string
   /**
    * Key of the tokens. Of several the first signs and all verify, so a key can be changed without moving anybody:
-   * put the new one first, and remove the old one when its cookies have expired.
+   * put the new one first, and remove the old one when everybody has been back and was given a new cookie.
    * Any number of wslb with the same secret agree; the secret should have 32 random bytes.
    * Danger: without one, every process makes its own. A restart, or a second instance, then knows no client.
    * @default random, once per process
@@ -20,7 +20,7 @@ export interface StickyCookieOptions {
   path?: string
   /** @default the host of the request only */
   domain?: string
-  /** Counted from the first answer, not renewed; sent in whole seconds. @default until the browser is closed */
+  /** Counted from the answer that set it, not renewed; sent in whole seconds. @default until the browser is closed */
   maxAge?: Duration
   /** `'none'` is for pages of other sites that embed this one, and forces `Secure`. @default 'lax' */
   sameSite?: 'lax' | 'strict' | 'none'
@@ -31,6 +31,7 @@ export interface StickyCookieOptions {
 }
 
 let processSecret: string | undefined
+const NO_COOKIES: readonly string[] = []
 
 /**
  * Stickiness by a cookie whose value is a token of the backend's id (HMAC-SHA256, base64url): nothing is stored,
@@ -91,7 +92,11 @@ export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy 
       const table = tableOf(backends)
       return table.get(value) ?? among(valuesOf(name, headers.cookie), table)
     },
-    remember: (request, backend) => [setCookie(tokensOf(backend)[0]!, request.secure)],
+    remember({ cookies, headers, secure }, backend) {
+      const token = tokensOf(backend)[0]!
+      const known = cookies[name] === token || valuesOf(name, headers.cookie).includes(token)
+      return known ? NO_COOKIES : [setCookie(token, secure)]
+    },
   }
 }
 

@@ -15,8 +15,8 @@ export interface StickyStrategy {
    */
   find(request: IncomingRequest, backends: ReadonlyMap<string, Backend>): Backend | undefined
   /**
-   * Called when the client has been given a backend that {@link find} did not name.
-   * @returns `Set-Cookie` values for the client
+   * Called when a backend has been chosen for the client, by this strategy or not.
+   * @returns `Set-Cookie` values for the client; none when it has what it needs to be found again
    */
   remember?(request: IncomingRequest, backend: Backend): readonly string[]
   /** Name of a cookie that is ours and must not reach the backend. */

@@ -66,6 +66,18 @@ t.test('of several cookies of the name, one that verifies counts', async (t) => 
   t.equal(find(strategy, `server=${BLUE_TOKEN}; server=${GREEN_TOKEN}`), blue)
 })
 
+t.test('a cookie is set when it is new or changed, and not again', async (t) => {
+  const given = (strategy: StickyStrategy, cookie?: string) =>
+    strategy.remember!(plainRequest({ headers: { cookie } }), blue)
+  const strategy = stickyCookie({ secret: 's3cret' })
+  t.equal(given(strategy).length, 1, 'new')
+  t.equal(given(strategy, `server=${GREEN_TOKEN}`).length, 1, 'of another backend')
+  t.strictSame(given(strategy, `server=${BLUE_TOKEN}`), [])
+  t.strictSame(given(strategy, `server=stale; server=${BLUE_TOKEN}`), [], 'beside one of another path')
+  const rotated = stickyCookie({ secret: ['new', 's3cret'] })
+  t.equal(given(rotated, `server=${BLUE_TOKEN}`).length, 1, 'signed with the old secret')
+})
+
 t.test('of several secrets the first signs and all verify', async (t) => {
   const rotated = stickyCookie({ secret: ['new', 's3cret'] })
   t.equal(find(rotated, `server=${BLUE_TOKEN}`), blue)
