@@ -6,7 +6,9 @@ import { createRequire } from 'node:module'
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 // Compiled beside dist and swapped in, so that what runs from dist meanwhile does not lose its files.
 const fresh = `dist.${process.pid}`
-const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], { stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
+  stdio: 'inherit',
+})
 if (status !== 0) {
   rmSync(fresh, { recursive: true, force: true })
   process.exit(status ?? 1)
