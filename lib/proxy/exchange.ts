@@ -4,7 +4,7 @@ import { WslbError, messageOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
-import { type HttpDispatchOptions } from '../upstream/http-pools.ts'
+import { type HttpConnection, type HttpDispatchOptions } from '../upstream/http-client.ts'
 import { reset } from './reset.ts'
 
 /** RFC 9110 §9.2.2: sending one of these twice is no different from sending it once. */
@@ -32,7 +32,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse
   #controller: Dispatcher.DispatchController | undefined
   #answered = false
-  #reused = false
+  #connection: HttpConnection | undefined
   #repeat: (() => void) | undefined
   #gone = false
   #resolve!: () => void
@@ -59,14 +59,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
         method: request.method,
         headers: requestHeaders(request, ownCookies),
         // An async iterable is accepted though not in the type; unlike a stream it is not destroyed when unused.
-        body: body as unknown as Dispatcher.DispatchOptions['body'],
+        body: (body && this.#watched(body)) as unknown as Dispatcher.DispatchOptions['body'],
         headersTimeout: timeout,
         // Otherwise undici takes it from `Host` and drops the connection whenever that changes.
         servername: this.#options.lease.backend.url.hostname,
-        onConnection: (reused) => (this.#reused = reused),
+        onConnection: (connection) => (this.#connection = connection),
       }
       this.#repeat = () => {
         this.#repeat = undefined
+        this.#controller = undefined
         pool.dispatch(options, this)
       }
       if (this.#response.destroyed) this.#gone = true
@@ -77,7 +78,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   readonly #onClose = (): void => {
     this.#gone = true
-    this.#controller?.abort(clientGone())
+    if (this.#controller) this.#connection?.cut(clientGone())
+  }
+
+  /** A client that leaves during its upload is gone, whether its body or its response hears of it first. */
+  async *#watched(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body
+    } catch (error) {
+      this.#onClose()
+      throw error
+    }
   }
 
   readonly #onDrain = (): void => this.#controller?.resume()
@@ -125,7 +136,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const failure = this.#explain(error)
     // A kept connection that its backend was just closing says nothing about the backend (RFC 9112 §9.3.1).
-    if (failure.code === 'WSLB_BACKEND_RESET' && failure.retryable && this.#reused) this.#repeat?.()
+    if (failure.code === 'WSLB_BACKEND_RESET' && failure.retryable && this.#connection?.reused)
+      this.#repeat?.()
     else this.#fail(failure)
   }
 

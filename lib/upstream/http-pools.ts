@@ -1,20 +1,9 @@
 import { setMaxListeners } from 'node:events'
-import { Client, type Dispatcher, Pool } from 'undici'
+import { type Client, Pool } from 'undici'
 import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
 import { dial } from './dial.ts'
-
-export interface HttpDispatchOptions extends Dispatcher.DispatchOptions {
-  /** Told, before anything is sent, whether the connection has served others before and may just be closing. */
-  onConnection?(reused: boolean): void
-}
-
-class TellingClient extends Client {
-  override dispatch(options: HttpDispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    options.onConnection?.(this.stats.connected)
-    return super.dispatch(options, handler)
-  }
-}
+import { HttpClient } from './http-client.ts'
 
 /** Keep-alive connections for HTTP requests: one undici pool a backend. Which backend, is decided elsewhere. */
 export class HttpPools {
@@ -34,22 +23,18 @@ export class HttpPools {
   for(backend: Backend): Pool {
     let pool = this.#pools.get(backend)
     if (!pool) {
+      const open = () =>
+        dial(backend, {
+          clock: this.#clock,
+          timeout: this.connectTimeout,
+          signal: this.#destroyed.signal,
+        })
       pool = new Pool(backend.url.origin, {
-        factory: (origin, options) => new TellingClient(origin, options),
+        factory: (origin, options) => new HttpClient(origin, options, open),
         pipelining: 1,
         bodyTimeout: 0,
         // Below the 5 s after which a Node server closes an idle connection: reusing it then would race.
         keepAliveTimeout: 4_000,
-        connect: (_options, callback) => {
-          dial(backend, {
-            clock: this.#clock,
-            timeout: this.connectTimeout,
-            signal: this.#destroyed.signal,
-          }).then(
-            (socket) => callback(null, socket),
-            (error: Error) => callback(error, null),
-          )
-        },
       })
       this.#pools.set(backend, pool)
     }
