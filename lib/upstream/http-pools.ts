@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { type Client, Pool } from 'undici'
+import { Pool } from 'undici'
 import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
 import { dial } from './dial.ts'
