@@ -21,6 +21,7 @@ import { asksForWebSocket } from './protocol/handshake.ts'
 import { type ProxyContext, type ProxySettings } from './proxy/context.ts'
 import { Drains } from './proxy/drain.ts'
 import { forward, route } from './proxy/forward.ts'
+import { Heartbeat } from './proxy/heartbeat.ts'
 import { Router } from './proxy/router.ts'
 import { Tunnels } from './proxy/tunnels.ts'
 import { Shutdown } from './proxy/shutdown.ts'
@@ -79,6 +80,7 @@ export class Balancer implements AsyncDisposable {
       httpPools: new HttpPools(clock, this.#config.timeouts.connect),
       tunnels,
       pending: new Set(),
+      heartbeat: new Heartbeat(clock, tunnels, this.#config.websocket.ping),
     }
     this.#listeners = new Listeners({
       onRequest: (message, response, awaitsContinue) =>
@@ -269,6 +271,7 @@ export class Balancer implements AsyncDisposable {
     this.#config = config
     const left = this.#pools.apply(config.pools)
     this.#context.settings = this.#settings(config)
+    this.#context.heartbeat.period = config.websocket.ping
     this.#context.httpPools.connectTimeout = config.timeouts.connect
     for (const member of left) {
       this.#context.httpPools.retire(member.backend)

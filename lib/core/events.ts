@@ -39,9 +39,9 @@ export type ClosedBy = 'client' | 'backend' | 'balancer'
 
 /**
  * Why a tunnel ended: `normal` by a closing handshake of the two peers, `error` without one (a peer vanished or reset
- * the connection), or because the balancer decided so.
+ * the connection), or because the balancer decided so; `ping` when a peer no longer answered.
  */
-export type CloseCause = 'normal' | 'error' | 'idle' | 'drain' | 'shutdown'
+export type CloseCause = 'normal' | 'error' | 'ping' | 'idle' | 'drain' | 'shutdown'
 
 export interface TunnelOpenEvent extends BackendEvent {
   /** Unique in this process. */
@@ -67,6 +67,9 @@ export interface TunnelCloseEvent extends BackendEvent {
   /** Messages that came from the client and from the backend; control frames do not count. */
   readonly messagesIn: number
   readonly messagesOut: number
+  /** Milliseconds from the last Ping of ours to its Pong; `undefined` when none was answered. */
+  readonly clientRtt: number | undefined
+  readonly backendRtt: number | undefined
   readonly error: Error | undefined
 }
 

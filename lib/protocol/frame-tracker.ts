@@ -26,8 +26,8 @@ export class FrameTracker {
   closeStart = -1
 
   #payloadLeft = 0
-  /** A header that a chunk has ended in. */
-  readonly #header = new Uint8Array(LONGEST_HEADER)
+  /** A header that a chunk has ended in; most streams never need it. */
+  #header: Uint8Array | undefined
   #headerLength = 0
   /** The first payload bytes of a Close frame under way, which hold its code. */
   #close: CloseCodeReader | undefined
@@ -38,12 +38,21 @@ export class FrameTracker {
   }
 
   track(chunk: Uint8Array): void {
-    const { length } = chunk
-    this.bytes += length
+    this.begin(chunk)
+    for (let offset = 0; offset < chunk.length;) offset = this.trackFrame(chunk, offset)
+  }
+
+  /** Begins a chunk that is to be followed frame by frame, see {@link trackFrame}. */
+  begin(chunk: Uint8Array): void {
+    this.bytes += chunk.length
     this.closeStart = -1
     this.lastBoundary = this.atBoundary ? 0 : -1
-    let offset = 0
-    while (offset < length) {
+  }
+
+  /** Follows the chunk from `offset` on. @returns where the frame at `offset` ends, or the chunk does */
+  trackFrame(chunk: Uint8Array, offset: number): number {
+    const { length } = chunk
+    do {
       if (this.#payloadLeft > 0) {
         const taken = Math.min(this.#payloadLeft, length - offset)
         if (this.#close) this.#readClose(chunk.subarray(offset, offset + taken))
@@ -52,8 +61,12 @@ export class FrameTracker {
       } else {
         offset = this.#readHeader(chunk, offset)
       }
-      if (this.#payloadLeft === 0 && this.#headerLength === 0) this.lastBoundary = offset
-    }
+      if (this.#payloadLeft === 0 && this.#headerLength === 0) {
+        this.lastBoundary = offset
+        return offset
+      }
+    } while (offset < length)
+    return offset
   }
 
   /** @returns the offset behind what it has read */
@@ -68,16 +81,17 @@ export class FrameTracker {
     if (kept === 0 && available >= 2) {
       const size = headerSize(chunk[start + 1]!)
       if (available >= size) {
-        this.#begin(chunk, start)
+        this.#enter(chunk, start)
         return start + size
       }
     }
+    const header = (this.#header ??= new Uint8Array(LONGEST_HEADER))
     let offset = start
     while (offset < chunk.length) {
-      this.#header[this.#headerLength++] = chunk[offset++]!
-      if (this.#headerLength >= 2 && this.#headerLength === headerSize(this.#header[1]!)) {
+      header[this.#headerLength++] = chunk[offset++]!
+      if (this.#headerLength >= 2 && this.#headerLength === headerSize(header[1]!)) {
         this.#headerLength = 0
-        this.#begin(this.#header, 0)
+        this.#enter(header, 0)
         break
       }
     }
@@ -85,7 +99,7 @@ export class FrameTracker {
   }
 
   /** @param header holds a complete header at `at` */
-  #begin(header: Uint8Array, at: number): void {
+  #enter(header: Uint8Array, at: number): void {
     const first = header[at]!
     const second = header[at + 1]!
     this.#payloadLeft = payloadLength(header, at)

@@ -4,6 +4,9 @@ import { OPCODE } from './frame-tracker.ts'
 /** A control frame has at most 125 bytes of payload (RFC 6455 §5.5). */
 const LONGEST_PAYLOAD = 125
 
+/** Two bytes, a masking key, the payload. */
+export const LONGEST_CONTROL_FRAME = 6 + LONGEST_PAYLOAD
+
 /**
  * A Close frame (RFC 6455 §5.5.1).
  * @param masked whether it goes to a server (§5.3)
@@ -30,4 +33,12 @@ export function controlFrame(opcode: number, payload: Uint8Array, masked: boolea
     for (let i = 0; i < length; i++) frame[start + i]! ^= frame[2 + (i & 3)]!
   }
   return frame
+}
+
+/** Payload of a complete control frame, unmasked where it is masked. */
+export function controlPayload(frame: Buffer): Buffer {
+  const masked = (frame[1]! & 0x80) !== 0
+  const payload = Buffer.from(frame.subarray(masked ? 6 : 2))
+  if (masked) for (let i = 0; i < payload.length; i++) payload[i]! ^= frame[2 + (i & 3)]!
+  return payload
 }

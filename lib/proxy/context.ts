@@ -2,6 +2,7 @@ import { type Clock } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type Trust } from '../listener/trust-proxy.ts'
 import { type HttpPools } from '../upstream/http-pools.ts'
+import { type Heartbeat } from './heartbeat.ts'
 import { type Hooks } from './hooks.ts'
 import { type PendingClient } from './pending-client.ts'
 import { type Router } from './router.ts'
@@ -33,6 +34,7 @@ export interface ProxyContext {
   readonly clock: Clock
   readonly httpPools: HttpPools
   readonly tunnels: Tunnels
+  readonly heartbeat: Heartbeat
   /** Upgrades that have not been answered yet. */
   readonly pending: Set<PendingClient>
 }

@@ -1,11 +1,14 @@
 import { type Duplex } from 'node:stream'
 import { FrameTracker } from '../protocol/frame-tracker.ts'
+import { PongFilter } from '../protocol/pong-filter.ts'
 
 /**
  * What one leg of a tunnel sends to the other: passed on as it comes, with back-pressure, and followed frame by frame.
  *
  *     open ──▶ until-boundary ──▶ over      endWith: our Close as soon as a frame ends
  *        └───▶ until-close ─────▶ over      endAtClose: our Close in place of the sender's
+ *
+ * While it is open, control frames of ours can go in between two frames, and the answers to them are taken out.
  */
 export class Flow {
   readonly tracker = new FrameTracker()
@@ -14,6 +17,7 @@ export class Flow {
   #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
   /** The Close frame of ours that will end this flow. */
   #last: Buffer | undefined
+  #pong: { readonly filter: PongFilter; readonly onPong: () => void } | undefined
 
   constructor(from: Duplex, to: Duplex) {
     this.#from = from
@@ -26,9 +30,26 @@ export class Flow {
   }
 
   pass(chunk: Buffer): void {
+    if (this.#pong) return this.#passWithoutPong(chunk)
     this.tracker.track(chunk)
     if (this.#state === 'open') this.#write(chunk)
     else if (this.#state !== 'over') this.#passLast(chunk)
+  }
+
+  /**
+   * Puts a control frame between two frames of the sender.
+   * @returns whether it was possible: not within a frame, nor where a Close has gone before
+   */
+  inject(frame: Buffer): boolean {
+    if (this.#state !== 'open' || this.tracker.closing || !this.tracker.atBoundary) return false
+    this.#write(frame)
+    return true
+  }
+
+  /** Takes the Pong with this payload out of what the sender sends. */
+  awaitPong(payload: Buffer, onPong: () => void): void {
+    this.#stopFiltering()
+    if (this.#state === 'open') this.#pong = { filter: new PongFilter(this.tracker, payload), onPong }
   }
 
   /**
@@ -37,6 +58,7 @@ export class Flow {
    */
   endWith(close: Buffer): void {
     if (this.over || (this.tracker.closing && this.#state !== 'until-close')) return
+    this.#stopFiltering()
     this.#last = close
     if (this.tracker.atBoundary) this.#finish()
     else this.#state = 'until-boundary'
@@ -45,8 +67,23 @@ export class Flow {
   /** Goes on until the sender's own Close, and sends this one instead. */
   endAtClose(close: Buffer): void {
     if (this.#state !== 'open' || this.tracker.closing) return
+    this.#stopFiltering()
     this.#last = close
     this.#state = 'until-close'
+  }
+
+  #passWithoutPong(chunk: Buffer): void {
+    const { filter, onPong } = this.#pong!
+    filter.pass(chunk, this.#write)
+    if (!filter.answered) return
+    this.#pong = undefined
+    onPong()
+  }
+
+  #stopFiltering(): void {
+    const held = this.#pong?.filter.held
+    this.#pong = undefined
+    if (held) this.#write(held)
   }
 
   #passLast(chunk: Buffer): void {
@@ -64,7 +101,7 @@ export class Flow {
     this.#from.resume()
   }
 
-  #write(bytes: Buffer): void {
+  readonly #write = (bytes: Buffer): void => {
     if (this.#to.writable && !this.#to.write(bytes)) this.#from.pause()
   }
 }

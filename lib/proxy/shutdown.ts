@@ -62,6 +62,7 @@ export class Shutdown {
     for (const client of context.pending) client.socket.destroy()
     for (const tunnel of context.tunnels.all()) tunnel.destroy('shutdown')
     listeners.destroyConnections()
+    context.heartbeat.stop()
     await context.httpPools.destroy()
     // Leases of pick() are not ours to wait for.
     await this.#quiet(() => context.tunnels.size)

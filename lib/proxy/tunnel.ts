@@ -6,6 +6,7 @@ import { type CloseCause, type ClosedBy } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { closeFrame } from '../protocol/frame-writer.ts'
 import { Flow } from './flow.ts'
+import { Pulse } from './pulse.ts'
 
 /**
  * How long a leg may stay open, silent, after the other side has finished or a Close of ours has gone out. Half-close
@@ -47,6 +48,7 @@ interface Leg {
   readonly name: 'client' | 'backend'
   readonly socket: Duplex
   readonly sends: Flow
+  readonly pulse: Pulse
   closed: boolean
 }
 
@@ -79,8 +81,24 @@ export class Tunnel {
     this.#clock = clock
     this.#onEnd = onEnd
     this.openedAt = clock.now()
-    this.#client = { name: 'client', socket: client, sends: new Flow(client, upstream), closed: false }
-    this.#upstream = { name: 'backend', socket: upstream, sends: new Flow(upstream, client), closed: false }
+    const inward = new Flow(client, upstream)
+    const outward = new Flow(upstream, client)
+    const pulse = (socket: Duplex, sends: Flow, receives: Flow) =>
+      new Pulse({ socket, sends, receives, masked: socket === upstream, clock })
+    this.#client = {
+      name: 'client',
+      socket: client,
+      sends: inward,
+      closed: false,
+      pulse: pulse(client, inward, outward),
+    }
+    this.#upstream = {
+      name: 'backend',
+      socket: upstream,
+      sends: outward,
+      closed: false,
+      pulse: pulse(upstream, outward, inward),
+    }
     this.#listen(this.#client, this.#upstream)
     this.#listen(this.#upstream, this.#client)
     if (idle !== false) {
@@ -97,6 +115,22 @@ export class Tunnel {
   /** What came from the backend. */
   get fromBackend(): { readonly bytes: number; readonly messages: number } {
     return this.#upstream.sends.tracker
+  }
+
+  get rtt(): { readonly clientRtt: number | undefined; readonly backendRtt: number | undefined } {
+    return { clientRtt: this.#client.pulse.rtt, backendRtt: this.#upstream.pulse.rtt }
+  }
+
+  /** Looks after both legs, every half period of the heartbeat; one that is dead is cut, and the other is told. */
+  beat(): void {
+    if (this.#ending) return
+    for (const leg of [this.#client, this.#upstream]) {
+      if (leg.pulse.beat()) continue
+      this.#ending = { closedBy: 'balancer', cause: 'ping', code: 1001, error: undefined }
+      leg.sends.endWith(closeFrame(1001, '', leg === this.#client))
+      leg.socket.destroy()
+      return
+    }
   }
 
   /** Starts the flow, first what either side sent before it. */

@@ -115,10 +115,12 @@ function open(
         bytesOut: fromBackend.bytes,
         messagesIn: fromClient.messages,
         messagesOut: fromBackend.messages,
+        ...ended.rtt,
       })
     },
   })
   tunnels.add(tunnel)
+  context.heartbeat.start()
   backend.counters.upgrades++
   const headers = responseHeaders(rawHeaders, lease.setCookies, request.edits.toClient)
   client.socket.write(

@@ -52,6 +52,8 @@ function tunnelClose(change: Partial<TunnelCloseEvent> = {}): TunnelCloseEvent {
     bytesOut: 20,
     messagesIn: 1,
     messagesOut: 2,
+    clientRtt: undefined,
+    backendRtt: undefined,
     error: undefined,
     ...change,
   }
@@ -111,7 +113,12 @@ t.test(
     events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, attempts: 2 })
     events.emit(
       'tunnel:close',
-      tunnelClose({ closedBy: 'backend', cause: 'error', closeCode: 1006, error: new Error('read ECONNRESET') }),
+      tunnelClose({
+        closedBy: 'backend',
+        cause: 'error',
+        closeCode: 1006,
+        error: new Error('read ECONNRESET'),
+      }),
     )
     t.match(sink.lines, [
       { event: 'tunnel:open', tunnel: 7, status: 101, ms: 4, attempts: 2, msg: 'WS /chat open blue 4.0 ms' },

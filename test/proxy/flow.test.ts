@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import t from 'tap'
 import * as ws from 'ws'
 import { Flow } from '../../lib/proxy/flow.ts'
-import { closeFrame } from '../../lib/protocol/frame-writer.ts'
+import { closeFrame, controlFrame } from '../../lib/protocol/frame-writer.ts'
 import { type Random } from '../../lib/core/clock.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -133,4 +133,72 @@ t.test('in the middle of a frame that never ends nothing is put in', async (t) =
   flow.endWith(closeFrame(1012, 'ours', false))
   flow.pass(Buffer.from([4, 5, 6]))
   t.strictSame(Buffer.concat(to.written), Buffer.concat([half, Buffer.from([4, 5, 6])]))
+})
+
+t.test('the Pong to our Ping is taken out wherever it comes, and not a byte else', async (t) => {
+  const random = seededRandom(17)
+  for (let run = 0; run < 200; run++) {
+    const [from, to] = [new FakeLeg(), new FakeLeg()]
+    const flow = new Flow(from, to)
+    const before = conversation(random, true, false).bytes
+    const after = conversation(random, true, true).bytes
+    const nonce = Buffer.from(`nonce${run}`)
+    const bytes = Buffer.concat([before, controlFrame(10, nonce, true), after])
+    let answers = 0
+    const moment = random() * before.length
+    let asked = false
+    for (let at = 0; at < bytes.length;) {
+      const size = 1 + Math.floor(random() ** 6 * 20_000)
+      // Before the chunk that it falls into: no Pong comes before its Ping.
+      if (!asked && at + size > moment) {
+        asked = true
+        flow.awaitPong(nonce, () => answers++)
+      }
+      flow.pass(bytes.subarray(at, at + size))
+      at += size
+    }
+    t.equal(answers, 1)
+    t.equal(Buffer.compare(Buffer.concat(to.written), Buffer.concat([before, after])), 0)
+    t.equal(flow.tracker.closeCode, 4000)
+  }
+})
+
+t.test(
+  'a Pong of somebody else passes, a Pong longer than the protocol allows is not kept for ever',
+  async (t) => {
+    const [from, to] = [new FakeLeg(), new FakeLeg()]
+    const flow = new Flow(from, to)
+    flow.awaitPong(Buffer.from('mine'), () => t.fail('not mine'))
+    const foreign = controlFrame(10, Buffer.from('yours'), true)
+    const endless = Buffer.concat([Buffer.from([0x8a, 127, 0, 0, 0, 1, 0, 0, 0, 0]), Buffer.alloc(100_000)])
+    const bytes = Buffer.concat([foreign, endless])
+    for (let at = 0; at < bytes.length; at += 50) flow.pass(bytes.subarray(at, at + 50))
+    t.equal(Buffer.compare(Buffer.concat(to.written), bytes), 0)
+  },
+)
+
+t.test('nothing is put in within a frame or behind a Close', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new Flow(from, to)
+  const ping = controlFrame(9, Buffer.from('x'), false)
+  t.equal(flow.inject(ping), true)
+  const message = Buffer.from([0x81, 3, 97, 98, 99])
+  flow.pass(message.subarray(0, 4))
+  t.equal(flow.inject(ping), false)
+  flow.pass(message.subarray(4))
+  t.equal(flow.inject(ping), true)
+  flow.pass(closeFrame(1000, '', false))
+  t.equal(flow.inject(ping), false)
+})
+
+t.test('when a drain begins, a Pong that is half here is not lost on the way', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new Flow(from, to)
+  flow.awaitPong(Buffer.from('mine'), () => t.fail('it is passed on instead'))
+  const pong = controlFrame(10, Buffer.from('mine'), true)
+  flow.pass(pong.subarray(0, 5))
+  t.equal(to.written.length, 0, 'held back')
+  flow.endAtClose(closeFrame(1001, '', true))
+  flow.pass(Buffer.concat([pong.subarray(5), closeFrame(1000, '', true)]))
+  t.strictSame(parse(Buffer.concat(to.written), true).close, { code: 1001, reason: '' })
 })

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto'
+import { type Socket } from 'node:net'
+import { type Duplex } from 'node:stream'
+import { type Clock } from '../core/clock.ts'
+import { OPCODE } from '../protocol/frame-tracker.ts'
+import { controlFrame } from '../protocol/frame-writer.ts'
+import { type Flow } from './flow.ts'
+
+/** Half periods of silence: after which of them to ask, to ask again, and to give up. */
+const ASK = 2
+const ASK_AGAIN = 4
+const GIVE_UP = 6
+
+export interface PulseOptions {
+  readonly socket: Duplex
+  /** What the leg sends. */
+  readonly sends: Flow
+  /** What is sent to the leg. */
+  readonly receives: Flow
+  /** Whether frames to the leg are masked (RFC 6455 §5.3). */
+  readonly masked: boolean
+  readonly clock: Clock
+}
+
+/**
+ * Whether one leg of a tunnel is still there. A leg that sends nothing is pinged; one that answers neither of two Pings
+ * is dead. A leg that is slow but still takes what it is sent is alive.
+ */
+export class Pulse {
+  readonly #options: PulseOptions
+  #silent = 0
+  #received = 0
+  #taken = 0
+  #waiting = false
+  /** Milliseconds from the last Ping to its Pong. */
+  rtt: number | undefined
+
+  constructor(options: PulseOptions) {
+    this.#options = options
+  }
+
+  /** To be called every half period. @returns false when the leg is dead */
+  beat(): boolean {
+    if (this.#showsLife()) this.#silent = 0
+    else if (++this.#silent === GIVE_UP) return false
+    else if (this.#silent === ASK || this.#silent === ASK_AGAIN) this.#ping()
+    return true
+  }
+
+  #showsLife(): boolean {
+    const { socket, sends } = this.#options
+    const received = sends.tracker.bytes
+    // Of what was waiting at the last look, some has been taken since.
+    const taken = ((socket as Socket).bytesWritten ?? 0) - socket.writableLength
+    const alive = received !== this.#received || (this.#waiting && taken > this.#taken)
+    this.#received = received
+    this.#taken = taken
+    this.#waiting = socket.writableLength > 0
+    return alive
+  }
+
+  #ping(): void {
+    const { sends, receives, masked, clock } = this.#options
+    const nonce = randomBytes(8)
+    if (!receives.inject(controlFrame(OPCODE.ping, nonce, masked))) return
+    const sentAt = clock.now()
+    sends.awaitPong(nonce, () => (this.rtt = clock.now() - sentAt))
+  }
+}
