@@ -7,7 +7,7 @@ import { type Trust, plainAddress } from './trust-proxy.ts'
 export function arrival(message: IncomingMessage, trust: Trust): IncomingRequest {
   const { headers, socket } = message
   const peer = plainAddress(socket.remoteAddress ?? '')
-  const target = splitTarget(message.url ?? '')
+  const target = splitTarget(targetOf(message))
   const host = target.authority ?? headers.host ?? ''
   const encrypted = (socket as Socket & { encrypted?: boolean }).encrypted === true
   const forwarded = forwardedBy(message, peer, host, encrypted, trust)
@@ -23,6 +23,11 @@ export function arrival(message: IncomingMessage, trust: Trust): IncomingRequest
     clientAddress: forwarded.trusted ? clientIn(forwarded.for, trust) : peer,
     forwarded,
   })
+}
+
+/** Express cuts the path it is mounted at off `url`; an upgrade knows no mounts, and both must take the same route. */
+function targetOf(message: IncomingMessage & { baseUrl?: string; originalUrl?: string }): string {
+  return (message.baseUrl ? message.originalUrl : message.url) ?? ''
 }
 
 /** Absolute-form targets carry the host themselves (RFC 9112 §3.2.2). */

@@ -126,16 +126,18 @@ async function createServer({ host, tls }: ListenerOptions, limits: ClientLimits
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(1_000, limits.headersTimeout),
     noDelay: true,
-    allowHalfOpen: true,
   }
+  // node:http serves half-open sockets of itself.
   if (!tls) return createHttp(options)
   const certificate = await certificateFor(tls, host)
-  return createHttps({
+  const server = createHttps({
     ...options,
     ...certificate,
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: limits.headersTimeout,
   })
+  // Half-open only from here on: a client that leaves during the handshake would be kept until its timeout.
+  return server.prependListener('secureConnection', (socket) => (socket.allowHalfOpen = true))
 }
 
 /** A reverse proxy is no tunnel to anywhere (RFC 9110 §9.3.6). */

@@ -186,8 +186,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
       })
     }
     if (
-      code.startsWith('HPE_') ||
+      error.name === 'HTTPParserError' ||
       code === 'UND_ERR_HEADERS_OVERFLOW' ||
+      (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && !this.#response.headersSent) ||
       messageOf(error) === 'bad upgrade'
     ) {
       return new WslbError('WSLB_BAD_ANSWER', `${host} answered with malformed HTTP: ${messageOf(error)}`, {

@@ -87,6 +87,10 @@ export async function handshake(
       resolve({ accepted: true, socket, head, rawHeaders: response.rawHeaders })
     })
     outgoing.on('response', (response) => {
+      // A 101 without an Upgrade field is not an upgrade for Node, nor an answer for the client.
+      if (response.statusCode === 101) {
+        return fail(new WslbError('WSLB_BAD_ANSWER', 'the backend answered 101 without naming a protocol'))
+      }
       settle()
       resolve({ accepted: false, response })
     })

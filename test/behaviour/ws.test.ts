@@ -195,8 +195,10 @@ t.test('wss to us, wss to the backend', async (t) => {
   const backend = await httpsBackend(t, certificate, (_request, response) => response.end())
   const server = new WebSocketServer({ server: backend.server })
   server.on('connection', (socket, request) => {
-    socket.send(JSON.stringify([request.headers['x-forwarded-proto'], request.headers.host]))
-    echo(socket)
+    socket.once('message', () => {
+      socket.send(JSON.stringify([request.headers['x-forwarded-proto'], request.headers.host]))
+      echo(socket)
+    })
   })
   const { url, port } = await startBalancer(
     t,
@@ -208,6 +210,7 @@ t.test('wss to us, wss to the backend', async (t) => {
   )
   t.match(url, 'https://')
   const client = await wsClient(t, url, [], { ca: certificate.cert, rejectUnauthorized: true })
+  client.send('who am I?')
   const [greeting] = (await once(client, 'message')) as [Buffer]
   t.same(JSON.parse(String(greeting)), ['https', `127.0.0.1:${port}`])
   const sent = Buffer.alloc(2 * MIB, 'secret')

@@ -1,0 +1,103 @@
+import t from 'tap'
+import { type Hook } from '../../lib/proxy/hooks.ts'
+import { startBalancer } from '../support/balancer.ts'
+import { httpBackend, wsBackend } from '../support/backends.ts'
+import { ask, rawClient, upgradeHead, wsClient } from '../support/clients.ts'
+
+const misbehaving: Record<string, [hook: Hook, status: number, code: string]> = {
+  throws: [
+    () => {
+      throw new Error('secret')
+    },
+    500,
+    'WSLB_HOOK_FAILED',
+  ],
+  rejects: [() => Promise.reject(new Error('secret')), 500, 'WSLB_HOOK_FAILED'],
+  'throws no error at all': [() => Promise.reject(undefined), 500, 'WSLB_HOOK_FAILED'],
+  'throws its own status': [
+    () => Promise.reject(Object.assign(new Error('not today'), { status: 451 })),
+    451,
+    'WSLB_REFUSED',
+  ],
+  'never settles': [() => new Promise(() => {}), 504, 'WSLB_HOOK_TIMEOUT'],
+  'answers nonsense': [() => ({ status: 99 }), 500, 'WSLB_HOOK_FAILED'],
+  'rejects after its time': [
+    (_request, { signal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error()))),
+    504,
+    'WSLB_HOOK_TIMEOUT',
+  ],
+}
+
+for (const [name, [hook, status, code]] of Object.entries(misbehaving)) {
+  t.test(`a hook that ${name}: ${status} for the request and for the upgrade`, async (t) => {
+    const backend = await wsBackend(t)
+    const { url, port } = await startBalancer(t, {
+      backends: [backend.url],
+      hooks: { onRequest: hook, onUpgrade: hook },
+      timeouts: { hook: '2s' },
+    })
+    const answer = await ask(url)
+    t.equal(answer.status, status)
+    t.match(answer.body, code)
+    t.notMatch(answer.body, 'secret')
+    const client = await rawClient(t, port)
+    client.send(upgradeHead())
+    await client.closed
+    t.match(client.received, `HTTP/1.1 ${status} `)
+    t.match(client.received, code)
+    t.equal(backend.total, 0, 'nothing was dialled')
+  })
+}
+
+t.test('a hook answers, redirects, and edits headers both ways', async (t) => {
+  const backend = await httpBackend(t, ({ headers }, response) => {
+    response.setHeader('x-from-backend', '1')
+    response.end(JSON.stringify(headers))
+  })
+  const { url, next } = await startBalancer(t, {
+    backends: [backend.url],
+    hooks: {
+      onRequest(request) {
+        if (request.path === '/moved') return { status: 302, headers: { location: '/here' } }
+        if (request.path === '/page')
+          return { status: 200, headers: { 'content-type': 'text/html' }, body: '<p>' }
+        request.toBackend.set('x-user', 'ann').remove('x-secret')
+        request.toClient.append('x-seen', 'yes').remove('x-from-backend')
+        request.context.user = 'ann'
+        return undefined
+      },
+    },
+  })
+  t.match(await ask(`${url}/moved`), { status: 302, headers: { location: '/here' } })
+  t.match(await ask(`${url}/page`), { status: 200, body: '<p>', headers: { 'content-type': 'text/html' } })
+  const done = next('request:done')
+  const { headers, body } = await ask(url, { headers: { 'x-secret': '1' } })
+  t.match(JSON.parse(body), { 'x-user': 'ann', 'x-secret': undefined })
+  t.match(headers, { 'x-seen': 'yes', 'x-from-backend': undefined })
+  t.match((await done).request.context, { user: 'ann' })
+})
+
+t.test('a hook that edits an upgrade edits the 101', async (t) => {
+  const seen: unknown[] = []
+  const backend = await wsBackend(t, () => {}, {
+    verifyClient: ({ req }: { req: { headers: object } }) => seen.push(req.headers) > 0,
+  })
+  const { port } = await startBalancer(t, {
+    backends: [backend.url],
+    hooks: {
+      onUpgrade: (request) => void (request.toBackend.set('x-user', 'ann'), request.toClient.set('x-a', 'b')),
+    },
+  })
+  const client = await rawClient(t, port)
+  client.send(upgradeHead())
+  t.match(await client.has('\r\n\r\n'), /^HTTP\/1\.1 101 [^]*x-a: b\r\n/i)
+  t.match(seen, [{ 'x-user': 'ann' }])
+  client.reset()
+})
+
+t.test('after all that the process serves on', async (t) => {
+  const backend = await wsBackend(t)
+  const { url } = await startBalancer(t, { backends: [backend.url] })
+  t.equal((await wsClient(t, url)).readyState, 1)
+})
