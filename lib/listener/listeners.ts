@@ -1,3 +1,4 @@
+import { WslbError } from '../core/errors.ts'
 import { certificateFor } from './certificate.ts'
 import { Listener, type ListenerAddress, type ListenerHandlers } from './listener.ts'
 import { type Certificate, type ClientLimits, type ListenerOptions } from './options.ts'
@@ -21,6 +22,7 @@ export class Listeners {
   #open: readonly Listener[] = []
   /** No longer accepting, but perhaps with connections still open. */
   readonly #retired = new Set<Listener>()
+  #closed = false
 
   constructor(handlers: ListenerHandlers) {
     this.#handlers = handlers
@@ -37,7 +39,7 @@ export class Listeners {
 
   /**
    * Opens what is new, beside what is there.
-   * @throws WslbError `WSLB_LISTEN`; then everything is as it was
+   * @throws WslbError `WSLB_LISTEN`, `WSLB_CLOSED`; then everything is as it was
    */
   async prepare(all: readonly ListenerOptions[], limits: ClientLimits): Promise<ListenerChange> {
     const left = new Set(this.#open)
@@ -45,8 +47,11 @@ export class Listeners {
     const opened: Listener[] = []
     const paused: Listener[] = []
     const rollback = async () => {
-      for (const listener of opened) listener.close()
-      for (const listener of paused) await listener.reopen()
+      for (const listener of opened) {
+        listener.close()
+        listener.destroyConnections()
+      }
+      if (!this.#closed) for (const listener of paused) await listener.reopen()
     }
     try {
       for (const options of all) {
@@ -56,6 +61,7 @@ export class Listeners {
         else opened.push((listener = await this.#openBeside(left, options, limits, paused)))
         wanted.push({ listener, options, certificate })
       }
+      if (this.#closed) throw new WslbError('WSLB_CLOSED', 'the balancer was closed meanwhile')
     } catch (error) {
       await rollback()
       throw error
@@ -95,6 +101,7 @@ export class Listeners {
 
   /** Stops accepting; open connections go on. */
   close(): void {
+    this.#closed = true
     for (const listener of this.#open) this.#retire(listener)
     this.#open = []
   }

@@ -443,11 +443,28 @@ t.test('reloads at the same time happen one after the other; the last one holds'
   t.equal((await ask(`http://127.0.0.1:${ports[1]}`)).body, 'b7')
 })
 
-t.test('a reload of a closed balancer is refused', async (t) => {
-  const { balancer } = await startBalancer(t, { ...base, backends: [] }, options)
-  const late = balancer.reload({ ...base, backends: [] })
+t.test('a balancer that is closed while it reloads opens nothing any more', async (t) => {
+  const { balancer, url } = await startBalancer(t, { ...base, backends: [] }, options)
+  const port = await freePort()
+  const listen = [LOCAL, { ...LOCAL, port, tls: 'self-signed' as const }]
+  const late = rejection(balancer.reload({ ...base, listen, backends: [] }))
+  // One step, and the reload is under way: it waits for its certificate.
+  await Promise.resolve()
   await balancer.close()
-  await late.catch(() => undefined)
+  t.equal((await late).code, 'WSLB_CLOSED')
+  t.same(balancer.snapshot().listeners, [])
+  await t.rejects(ask(url), { code: 'ECONNREFUSED' })
+  await t.rejects(ask(`https://127.0.0.1:${port}`), { code: 'ECONNREFUSED' })
   t.equal((await rejection(balancer.reload({ ...base, backends: [] }))).code, 'WSLB_CLOSED')
-  t.same(balancer.snapshot().listeners, [], 'and one under way has left nothing open')
+})
+
+t.test('a TLS client that leaves in the middle of the handshake is not kept', async (t) => {
+  const listen = { ...LOCAL, tls: await makeCertificate() }
+  const { balancer, port } = await startBalancer(t, { ...base, listen, backends: [] }, options)
+  const clients = await Promise.all(Array.from({ length: 3 }, () => rawClient(t, port)))
+  // The first bytes of a ClientHello.
+  for (const { socket } of clients) socket.end(Buffer.from([22, 3, 1, 2, 0, 1]))
+  await Promise.all(clients.map(({ closed }) => closed))
+  await until(() => balancer.snapshot().connections === 0, 'the connections to go')
+  t.pass('long before the timeout of the handshake')
 })
