@@ -7,7 +7,7 @@ import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange } from './exchange.ts'
-import { type OwnAnswer, hookAnswer, refusal } from './refusal.ts'
+import { type OwnAnswer, refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { runHook } from './run-hook.ts'
 
@@ -37,7 +37,7 @@ export async function forward(
     refuseAmbiguous(request)
     const answer = settings.hooks.onRequest && (await runOnRequest(context, request, response))
     if (answer) {
-      bytesOut = send(response, hookAnswer(request, answer), body)
+      bytesOut = send(response, answer, body)
     } else {
       const pool = route(context, request)
       trace.pool = pool
@@ -112,8 +112,17 @@ function send(
 
 /** The backend answered before it had the whole body: let the client finish sending, but not for ever. */
 function discardSurplus(message: IncomingMessage, clock: Clock): void {
-  const timer = clock.schedule(SURPLUS_BODY_LINGER, () => message.socket.destroy())
-  message.once('close', () => timer.cancel())
+  const { socket } = message
+  if (socket.destroyed) return
+  const timer = clock.schedule(SURPLUS_BODY_LINGER, () => socket.destroy())
+  // Once the response is out, Node tells the message no more that its socket has gone.
+  const settle = () => {
+    timer.cancel()
+    message.off('end', settle)
+    socket.off('close', settle)
+  }
+  message.once('end', settle)
+  socket.once('close', settle)
   message.resume()
 }
 

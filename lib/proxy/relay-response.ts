@@ -23,6 +23,9 @@ export async function relayResponse(
   if (chunked) fields.push('Transfer-Encoding', 'chunked')
   client.beginAnswer(responseHead(statusCode, statusMessage, fields))
   const { socket } = client
+  // An answer without an end would otherwise be waited for long after its client has left.
+  const onGone = () => void response.destroy()
+  client.gone.addEventListener('abort', onGone, { once: true })
   try {
     for await (const chunk of response) {
       writeBody(client, chunk as Buffer, chunked)
@@ -34,6 +37,7 @@ export async function relayResponse(
   } catch {
     reset(socket)
   } finally {
+    client.gone.removeEventListener('abort', onGone)
     response.destroy()
     lease.release()
   }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Hook } from '../../lib/proxy/hooks.ts'
+import { type Hook, type HookAnswer } from '../../lib/proxy/hooks.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { httpBackend, wsBackend } from '../support/backends.ts'
 import { ask, rawClient, upgradeHead, wsClient } from '../support/clients.ts'
@@ -58,7 +58,7 @@ t.test('a hook answers, redirects, and edits headers both ways', async (t) => {
   const { url, next } = await startBalancer(t, {
     backends: [backend.url],
     hooks: {
-      onRequest(request) {
+      onRequest(request): HookAnswer | undefined {
         if (request.path === '/moved') return { status: 302, headers: { location: '/here' } }
         if (request.path === '/page')
           return { status: 200, headers: { 'content-type': 'text/html' }, body: '<p>' }
