@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { type WebSocket } from 'ws'
+import { systemClock } from '../../lib/core/clock.ts'
+import { type WslbError } from '../../lib/core/errors.ts'
+import { type TestBackend, wsBackend } from './backends.ts'
+import { type Scope } from './balancer.ts'
+
+export const options = { clock: systemClock }
+export const LOCAL = { port: 0, host: '127.0.0.1' }
+/** What `startBalancer` starts with, so that a reload changes nothing else. */
+export const base = {
+  listen: LOCAL,
+  health: false as const,
+  balance: 'round-robin' as const,
+  sticky: false as const,
+}
+
+/** Answers requests with its name, and says every message back. */
+export async function named(t: Scope, name: string): Promise<TestBackend & { id: string }> {
+  const backend = await wsBackend(t)
+  backend.server.removeAllListeners('request')
+  backend.server.on('request', (_request, response) => response.end(name))
+  return Object.assign(backend, { id: name })
+}
+
+export const spec = ({ id, url }: { id: string; url: string }, more: object = {}) => ({ id, url, ...more })
+
+export async function said(client: WebSocket, text: string): Promise<string> {
+  const answer = once(client, 'message') as Promise<[Buffer]>
+  client.send(text)
+  return String((await answer)[0])
+}
+
+export async function close(client: WebSocket): Promise<void> {
+  client.close()
+  await once(client, 'close')
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export async function rejection(promise: Promise<unknown>): Promise<WslbError> {
+  return promise.then(
+    () => Promise.reject(new Error('it was accepted')),
+    (error: WslbError) => error,
+  )
+}
