@@ -11,8 +11,12 @@ export class HeaderEdits {
     return this.remove(name).append(name, value)
   }
 
-  /** Adds a field beside those that are there. */
+  /**
+   * Adds a field beside those that are there.
+   * @throws TypeError for what cannot be a header, and for those that say where a message ends
+   */
   append(name: string, value: string): this {
+    if (FRAMING_FIELDS.has(name.toLowerCase())) throw new TypeError(`header ${name} is set by the balancer`)
     if (!FIELD_NAME.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
     if (!FIELD_VALUE.test(value))
       throw new TypeError(`invalid value for header ${name}: ${JSON.stringify(value)}`)
@@ -38,6 +42,14 @@ export class HeaderEdits {
   }
 }
 
+/** Where a message ends and what becomes of its connection (RFC 9112 §6, §9): never for a hook to say. */
+export const FRAMING_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+])
 /** RFC 9110 §5.6.2 token. */
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** RFC 9110 §5.5: visible, space, tab and obs-text; no CR, LF or NUL. */

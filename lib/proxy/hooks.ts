@@ -4,7 +4,7 @@ import { type IncomingRequest } from '../core/request.ts'
 export interface HookAnswer {
   /** 200–599; a redirect is a 3xx with a `location` header. */
   readonly status: number
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body?: string | Uint8Array
 }
 

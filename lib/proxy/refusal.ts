@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { type WslbError } from '../core/errors.ts'
+import { FRAMING_FIELDS, HeaderEdits } from '../core/header-edits.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type HookAnswer } from './hooks.ts'
 
@@ -15,7 +16,7 @@ export interface OwnAnswer {
 export function refusal(request: IncomingRequest, error: WslbError): OwnAnswer {
   const status = error.status ?? 500
   // Addresses and reasons inside are for the log; a client hears only what it did wrong itself.
-  const message = error.blame === 'client' ? error.message : (STATUS_CODES[status] ?? 'Error')
+  const message = error.blame === 'client' && status < 500 ? error.message : (STATUS_CODES[status] ?? 'Error')
   const json = /\bapplication\/json\b/i.test(String(request.headers.accept ?? ''))
   const headers = [
     'Content-Type',
@@ -31,15 +32,18 @@ export function refusal(request: IncomingRequest, error: WslbError): OwnAnswer {
   return withEdits(request, { status, headers, body })
 }
 
-/** What a hook answered. */
+/** What a hook answered. @throws TypeError for a header that cannot be sent */
 export function hookAnswer(
   request: IncomingRequest,
   { status, headers = {}, body = '' }: HookAnswer,
 ): OwnAnswer {
-  const lines = Object.entries(headers).flatMap(([name, value]) =>
-    [value].flat().flatMap((one) => [name, one]),
-  )
-  return withEdits(request, { status, headers: lines, body })
+  const fields = new HeaderEdits()
+  for (const [name, values = []] of Object.entries(headers)) {
+    // Copied from another response, perhaps; how this one is framed is ours to say.
+    if (FRAMING_FIELDS.has(name.toLowerCase())) continue
+    for (const value of [values].flat()) fields.append(name, value)
+  }
+  return withEdits(request, { status, headers: fields.added.flat(), body })
 }
 
 function withEdits(request: IncomingRequest, answer: OwnAnswer): OwnAnswer {

@@ -2,6 +2,7 @@ import { type Clock } from '../core/clock.ts'
 import { WslbError, messageOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Hook, type HookAnswer } from './hooks.ts'
+import { type OwnAnswer, hookAnswer } from './refusal.ts'
 
 /**
  * Runs a hook under its time limit.
@@ -12,7 +13,7 @@ export async function runHook(
   hook: Hook,
   request: IncomingRequest,
   { clock, timeout, gone }: { clock: Clock; timeout: number; gone: AbortSignal },
-): Promise<HookAnswer | undefined> {
+): Promise<OwnAnswer | undefined> {
   const stop = new AbortController()
   const stopped = new Promise<never>((_resolve, reject) => {
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true })
@@ -25,7 +26,8 @@ export async function runHook(
   )
   try {
     const ran = (async () => hook(request, { signal: stop.signal }))()
-    return checked(await Promise.race([stopped, ran]))
+    const answer = checked(await Promise.race([stopped, ran]))
+    return answer && hookAnswer(request, answer)
   } catch (thrown) {
     throw hookError(thrown)
   } finally {

@@ -10,7 +10,7 @@ import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { route } from './forward.ts'
 import { PendingClient } from './pending-client.ts'
-import { hookAnswer, refusal, responseHead, serializeAnswer } from './refusal.ts'
+import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
 import { runHook } from './run-hook.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
@@ -40,7 +40,7 @@ export async function upgrade(
       hooks.onUpgrade &&
       (await runHook(hooks.onUpgrade, request, { clock, timeout: timeouts.hook, gone: client.gone }))
     if (answer) {
-      client.answer(serializeAnswer(hookAnswer(request, answer)))
+      client.answer(serializeAnswer(answer))
       return rejected(answer.status)
     }
 

@@ -21,6 +21,11 @@ const misbehaving: Record<string, [hook: Hook, status: number, code: string]> = 
   ],
   'never settles': [() => new Promise(() => {}), 504, 'WSLB_HOOK_TIMEOUT'],
   'answers nonsense': [() => ({ status: 99 }), 500, 'WSLB_HOOK_FAILED'],
+  'answers with a header that would split the answer': [
+    () => ({ status: 302, headers: { location: '/x\r\nSet-Cookie: secret=1' } }),
+    500,
+    'WSLB_HOOK_FAILED',
+  ],
   'rejects after its time': [
     (_request, { signal }) =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error()))),
