@@ -3,7 +3,7 @@ import { type Socket } from 'node:net'
 import { type Duplex } from 'node:stream'
 import { type Random, systemClock } from './core/clock.ts'
 import { durationArgument } from './core/duration.ts'
-import { WslbError, toWslbError } from './core/errors.ts'
+import { ConfigError, WslbError, toWslbError } from './core/errors.ts'
 import { type EventName, Events, type Listener, type Plan } from './core/events.ts'
 import { type IncomingRequest } from './core/request.ts'
 import { type Config } from './config/config.ts'
@@ -96,13 +96,17 @@ export class Balancer implements AsyncDisposable {
   /**
    * Opens `config.listen` and starts the health loops.
    * @throws WslbError `WSLB_LISTEN` when an address cannot be bound; then none is open. `WSLB_CLOSED` after `close()`.
+   *   ConfigError when the config has no `listen`.
    */
   async listen(): Promise<ListenerAddress[]> {
     return this.#exclusively(async () => {
       this.#assertOpen()
       const { listen, limits } = this.#config
-      const change = await this.#listeners.prepare(listen, limits)
-      change.commit()
+      if (listen.length === 0) {
+        throw new ConfigError([{ path: 'listen', message: 'is missing; give a port, or { port, host, tls }' }])
+      }
+      const open = await this.#listeners.prepare(listen, limits)
+      open()
       this.#listening = true
       this.#pools.start()
       return this.#listeners.addresses
@@ -164,11 +168,11 @@ export class Balancer implements AsyncDisposable {
       this.#assertOpen()
       try {
         const config = resolveConfig(next, { baseDir: this.#options.baseDir })
-        const change = this.#listening
+        const changeListeners = this.#listening
           ? await this.#listeners.prepare(config.listen, config.limits)
           : undefined
-        change?.commit()
         const plan = this.#swap(config)
+        changeListeners?.()
         this.#events.emit('config:reload', { plan })
         return plan
       } catch (thrown) {

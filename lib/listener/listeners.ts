@@ -3,13 +3,6 @@ import { certificateFor } from './certificate.ts'
 import { Listener, type ListenerAddress, type ListenerHandlers } from './listener.ts'
 import { type Certificate, type ClientLimits, type ListenerOptions } from './options.ts'
 
-/** A change of listeners that has been tried and can now be made or dropped. */
-export interface ListenerChange {
-  /** Certificates are swapped, and listeners that are no longer wanted stop accepting. */
-  commit(): void
-  rollback(): Promise<void>
-}
-
 interface Wanted {
   readonly listener: Listener
   readonly options: ListenerOptions
@@ -39,9 +32,10 @@ export class Listeners {
 
   /**
    * Opens what is new, beside what is there.
+   * @returns makes the change: certificates are swapped, and listeners that are no longer wanted stop accepting
    * @throws WslbError `WSLB_LISTEN`, `WSLB_CLOSED`; then everything is as it was
    */
-  async prepare(all: readonly ListenerOptions[], limits: ClientLimits): Promise<ListenerChange> {
+  async prepare(all: readonly ListenerOptions[], limits: ClientLimits): Promise<() => void> {
     const left = new Set(this.#open)
     const wanted: Wanted[] = []
     const opened: Listener[] = []
@@ -66,7 +60,7 @@ export class Listeners {
       await rollback()
       throw error
     }
-    return { rollback, commit: () => this.#commit(wanted, left, limits) }
+    return () => this.#commit(wanted, left, limits)
   }
 
   /** Where the new listener needs the port of one that is to go (`http` becomes `https`), that one makes room. */
