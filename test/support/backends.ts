@@ -94,7 +94,7 @@ export interface RawConnection {
   /** FIN has come. */
   readonly ended: boolean
   /** Settles once the text that came contains this. */
-  has(text: string | RegExp): Promise<string>
+  readonly has: (text: string | RegExp) => Promise<string>
 }
 
 export interface RawBackend extends TestBackend {

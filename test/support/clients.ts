@@ -32,7 +32,7 @@ export async function rawClient(t: Scope, port: number, tls?: ConnectionOptions)
   })
   t.teardown(() => socket.destroy())
   return Object.defineProperties({} as RawClient, {
-    ...Object.getOwnPropertyDescriptors(connection),
+    ...(Object.getOwnPropertyDescriptors(connection) as PropertyDescriptorMap),
     closed: { value: closed },
     send: { value: (text: string | Buffer) => void socket.write(text) },
     reset: { value: () => void socket.resetAndDestroy() },

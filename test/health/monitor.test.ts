@@ -1,0 +1,148 @@
+import t from 'tap'
+import { type Backend } from '../../lib/core/backend.ts'
+import { type EventName } from '../../lib/core/events.ts'
+import { HealthMonitor } from '../../lib/health/monitor.ts'
+import { type HealthOptions } from '../../lib/health/options.ts'
+import { type ProbeContext } from '../../lib/health/probe.ts'
+import { ManualClock, settled } from '../support/clock.ts'
+import { plainBackend } from '../support/plain.ts'
+
+const DEFAULTS = { interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true }
+
+/** A monitor of one backend whose probes say what the test wants; jitter is at its middle. */
+function watched(options: Partial<HealthOptions> = {}) {
+  const clock = new ManualClock()
+  const backend = plainBackend('a')
+  const told: string[] = []
+  const state = { well: true, probes: 0, running: 0, most: 0 }
+  const probe = async () => {
+    state.probes++
+    if (!state.well) throw new Error('answered 500')
+  }
+  const events = {
+    emit: (name: EventName, event: object) =>
+      void told.push('reason' in event ? `${name} ${String(event.reason)}` : name),
+    wants: () => true,
+  }
+  const deps = { events, clock, random: () => 0.5, dial: () => Promise.reject(new Error('unused')) }
+  const monitor = new HealthMonitor('default', { ...DEFAULTS, probe, ...options }, deps, () => {})
+  monitor.watch([backend])
+  return { clock, backend, told, state, monitor }
+}
+
+t.test('the first failed probe makes an up backend suspect', async (t) => {
+  const { clock, backend, told, state } = watched()
+  state.well = false
+  await clock.advance(600)
+  t.equal(backend.health, 'suspect')
+  t.same(told, ['backend:suspect probe: answered 500'])
+})
+
+t.test('the first failure of traffic makes an up backend suspect, and is followed up at once', async (t) => {
+  const { clock, backend, state, monitor } = watched()
+  await clock.advance(5_000)
+  t.equal(state.probes, 1)
+  state.well = false
+  monitor.report(backend, 'connect ECONNREFUSED')
+  t.equal(backend.health, 'suspect')
+  await clock.advance(0)
+  t.equal(state.probes, 2)
+})
+
+t.test('one success clears a suspect: the debounce is cancelled and nothing more is announced', async (t) => {
+  const { clock, backend, told, monitor } = watched()
+  await clock.advance(5_000)
+  monitor.report(backend, 'reset')
+  await clock.advance(60_000)
+  t.equal(backend.health, 'up')
+  t.same(told, ['backend:suspect reset'])
+})
+
+t.test('still failing when the debounce has passed: down, once, with the reason', async (t) => {
+  const { clock, backend, told, state, monitor } = watched()
+  await clock.advance(5_000)
+  state.well = false
+  monitor.report(backend, 'reset')
+  await clock.advance(9_999)
+  t.equal(backend.health, 'suspect')
+  t.ok(state.probes > 5, 'probes went on')
+  await clock.advance(1)
+  t.equal(backend.health, 'down')
+  await clock.advance(100_000)
+  t.same(told, ['backend:suspect reset', 'backend:down probe: answered 500'])
+})
+
+t.test('a burst of 10,000 failures starts one timer and announces one down', async (t) => {
+  const { clock, backend, told, state, monitor } = watched()
+  await clock.advance(5_000)
+  state.well = false
+  const before = clock.pending
+  for (let failure = 0; failure < 10_000; failure++) monitor.report(backend, 'reset')
+  t.equal(clock.pending, before + 1)
+  await clock.advance(30_000)
+  t.equal(told.filter((line) => line.startsWith('backend:down')).length, 1)
+  t.equal(told.filter((line) => line.startsWith('backend:suspect')).length, 1)
+})
+
+t.test('a debounce of 0 declares at once', async (t) => {
+  const { clock, backend, state } = watched({ debounce: 0 })
+  state.well = false
+  await clock.advance(600)
+  t.equal(backend.health, 'down')
+})
+
+t.test('while down it is probed every interval; rise successes in a row bring it up', async (t) => {
+  const { clock, backend, told, state } = watched({ rise: 3, debounce: 0 })
+  state.well = false
+  await clock.advance(600)
+  const { probes } = state
+  await clock.advance(50_000)
+  t.equal(state.probes - probes, 5)
+  state.well = true
+  await clock.advance(20_000)
+  state.well = false
+  await clock.advance(10_000)
+  state.well = true
+  await clock.advance(20_000)
+  t.equal(backend.health, 'down', 'two, a failure, two')
+  await clock.advance(10_000)
+  t.equal(backend.health, 'up')
+  t.equal(told.at(-1), 'backend:up')
+})
+
+t.test('a probe that never settles has failed at its timeout, and the next waits for it', async (t) => {
+  let running = 0
+  let most = 0
+  const probe = (_backend: Backend, { signal }: ProbeContext) =>
+    new Promise<void>((resolve) => {
+      most = Math.max(most, ++running)
+      signal.addEventListener('abort', () => {
+        running--
+        resolve()
+      })
+    })
+  const { clock, backend, told } = watched({ probe, interval: 1_000, timeout: 5_000 })
+  await clock.advance(4_000)
+  t.equal(backend.health, 'up')
+  await clock.advance(1_600)
+  t.equal(backend.health, 'suspect')
+  await clock.advance(60_000)
+  t.equal(most, 1)
+  t.match(told[0], 'no answer within 5000 ms')
+})
+
+t.test('it stops with every timer, and a probe under way is aborted', async (t) => {
+  let signal: AbortSignal | undefined
+  const probe = (_backend: Backend, context: ProbeContext) => {
+    signal = context.signal
+    return new Promise<void>(() => {})
+  }
+  const { clock, backend, told, monitor } = watched({ probe })
+  await clock.advance(600)
+  monitor.report(backend, 'reset')
+  monitor.stop()
+  await settled()
+  t.equal(signal?.aborted, true)
+  t.equal(clock.pending, 0)
+  t.same(told, ['backend:suspect reset'])
+})
