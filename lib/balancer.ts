@@ -103,7 +103,9 @@ export class Balancer implements AsyncDisposable {
       this.#assertOpen()
       const { listen, limits } = this.#config
       if (listen.length === 0) {
-        throw new ConfigError([{ path: 'listen', message: 'is missing; give a port, or { port, host, tls }' }])
+        throw new ConfigError([
+          { path: 'listen', message: 'is missing; give a port, or { port, host, tls }' },
+        ])
       }
       const open = await this.#listeners.prepare(listen, limits)
       open()
