@@ -34,7 +34,7 @@ t.test('rejectUnauthorized: false accepts any certificate', async (t) => {
 t.test('a WebSocket passes through TLS on both sides', async (t) => {
   const backend = await httpsBackend(t, certificate, () => {})
   new WebSocketServer({ server: backend.server }).on('connection', (socket) =>
-    socket.on('message', (data) => socket.send(`echo ${String(data)}`)),
+    socket.on('message', (data: Buffer) => socket.send(`echo ${data.toString()}`)),
   )
   const { url } = await startBalancer(t, {
     listen: { port: 0, host: '127.0.0.1', tls: certificate },

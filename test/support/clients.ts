@@ -23,14 +23,14 @@ export async function rawClient(t: Scope, port: number, tls?: ConnectionOptions)
     : connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   await once(socket, tls ? 'secureConnect' : 'connect')
   let error: Error | undefined
-  socket.on('error', (cause) => (error = cause))
-  const connection = watch(socket)
+  socket.on('error', (cause: Error) => (error = cause))
+  const connection: RawConnection = watch(socket)
   // Half-open by choice, but what the other side has finished is over for a test that waits for the end.
   const closed = new Promise<'end' | 'reset'>((resolve) => {
     socket.on('end', () => resolve('end'))
     socket.on('close', () => resolve(error ? 'reset' : 'end'))
   })
-  t.teardown(() => socket.destroy())
+  t.teardown(() => void socket.destroy())
   return Object.defineProperties({} as RawClient, {
     ...(Object.getOwnPropertyDescriptors(connection) as PropertyDescriptorMap),
     closed: { value: closed },
