@@ -17,10 +17,10 @@ const ROUND_LIMIT = 60_000
 
 const IDLE = { name: 'idle socket', unit: 'KiB', count: 2_000 } as const
 const WORKLOADS = [
-  { workload: request, count: 20_000 },
-  { workload: echo('echo 64 B', 64), count: 30_000 },
-  { workload: echo('echo 16 KiB', 16_384), count: 15_000 },
-  { workload: handshake, count: 4_000 },
+  { workload: request, count: 10_000 },
+  { workload: echo('echo 64 B', 64), count: 15_000 },
+  { workload: echo('echo 16 KiB', 16_384), count: 8_000 },
+  { workload: handshake, count: 2_000 },
 ]
 const columns: Column[] = [
   ...WORKLOADS.map(({ workload: { name } }) => ({ name, unit: 'µs' as const })),
