@@ -59,7 +59,8 @@ for (const [reader, writer] of [
       const before = heldBytes()
       const sent = await flood(source)
       t.ok(sent < KERNEL, `stalled after ${sent} bytes`)
-      t.ok(heldBytes() - before < 4 * 1024 * 1024, 'little is held in this process')
+      // Collected buffers are given back a little later, by a thread of V8.
+      await until(() => heldBytes() - before < 4 * 1024 * 1024, 'little to be held in this process')
       let arrived = 0
       slow.socket.on('data', (chunk: Buffer) => (arrived += chunk.length))
       slow.socket.resume()
