@@ -36,7 +36,8 @@ export const ERROR_KINDS = {
   WSLB_RESPONSE_TIMEOUT: { blame: 'backend', status: 504, retryable: false },
   WSLB_NO_RESOURCES: { blame: 'internal', status: 503, retryable: true },
   WSLB_CLOSED: { blame: 'internal', status: 503, closeCode: 1001, retryable: true },
-  WSLB_INTERNAL: { blame: 'internal', status: 500, closeCode: 1011, retryable: false },
+  WSLB_BODY_CONSUMED: { blame: 'internal', status: 500, retryable: false },
+  WSLB_INTERNAL: { blame: 'internal', status: 500, retryable: false },
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof ERROR_KINDS

@@ -35,6 +35,7 @@ export async function forward(
   if (context.closing) response.shouldKeepAlive = false
   try {
     refuseAmbiguous(request)
+    body.assertUnread()
     const answer = settings.hooks.onRequest && (await runOnRequest(context, request, response))
     if (answer) {
       bytesOut = send(response, answer, body)

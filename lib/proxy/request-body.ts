@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { WslbError } from '../core/errors.ts'
 
 /** The client's body, read only when a backend is there to take it; `100 Continue` is sent at that moment. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
@@ -23,6 +24,15 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   /** The client still waits for its `100 Continue`. */
   get heldBack(): boolean {
     return this.#awaitsContinue
+  }
+
+  /** @throws WslbError `WSLB_BODY_CONSUMED` when somebody before us, a body parser perhaps, has read it */
+  assertUnread(): void {
+    if (!this.present || !this.#message.readableDidRead) return
+    throw new WslbError(
+      'WSLB_BODY_CONSUMED',
+      'the request body was read before it reached the balancer: put handleRequest before body parsers',
+    )
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {

@@ -213,7 +213,8 @@ export class Tunnel {
     const { sends } = leg
     this.#ending ??= { closedBy: leg.name, cause: 'error', code: undefined, error: undefined }
     if (!sends.tracker.closing) sends.endWith(leg === this.#client ? CLIENT_GONE : BACKEND_LOST)
-    other.socket.end()
+    // Ending what has ended already costs an error object with a stack.
+    if (other.socket.writable) other.socket.end()
   }
 
   #codeOf(closedBy: ClosedBy): number | undefined {

@@ -82,6 +82,22 @@ t.test('inside Express: as middleware, and mounted at a path', async (t) => {
   t.equal(await greeting(t, `${url}/own`), 'own /own')
 })
 
+t.test('behind a body parser: the program is told, and no backend is suspected', async (t) => {
+  const { balancer } = await chatOnly(t)
+  const app = express()
+  app.use(express.json(), balancer.handleRequest)
+  const url = `http://${await listen(t, createServer(app))}/chat`
+  const done = new Promise((resolve) => balancer.once('request:done', resolve))
+  const answer = await ask(url, {
+    method: 'POST',
+    body: '{"a":1}',
+    headers: { 'content-type': 'application/json' },
+  })
+  t.equal(answer.status, 500)
+  t.match(await done, { error: { code: 'WSLB_BODY_CONSUMED', message: /body parsers/ } })
+  t.match(balancer.snapshot().backends[0], { health: 'up', failures: 0, load: 0 })
+})
+
 t.test('inside Fastify: its routes and its own WebSocket endpoint stay its own', async (t) => {
   const { balancer } = await chatOnly(t)
   const app = Fastify({
