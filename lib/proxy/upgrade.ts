@@ -106,6 +106,7 @@ function open(
     onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
+      if (!events.wants('tunnel:close')) return
       const { fromClient, fromBackend, openedAt } = ended
       events.emit('tunnel:close', {
         ...who,
