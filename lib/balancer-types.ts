@@ -20,7 +20,7 @@ export interface BalancerOptions {
 export interface Choice {
   readonly backend: { readonly id: string; readonly pool: string; readonly url: string }
   /** For the response to the client, beside its own: ties the client to the backend. Empty when it is tied already. */
-  readonly headers: { readonly 'set-cookie'?: readonly string[] }
+  readonly headers: { 'set-cookie'?: string[] }
   /** Call once when the request or socket is over; with the error if the backend failed. */
   release(error?: unknown): void
 }

@@ -3,8 +3,8 @@ import { type Socket } from 'node:net'
 import { type Duplex } from 'node:stream'
 import { type Random, systemClock } from './core/clock.ts'
 import { durationArgument } from './core/duration.ts'
-import { ConfigError, WslbError, toWslbError } from './core/errors.ts'
-import { type EventName, Events, type Listener, type Plan } from './core/events.ts'
+import { ConfigError, balancerClosed, toWslbError } from './core/errors.ts'
+import { type EventName, Events, type EventListener, type Plan } from './core/events.ts'
 import { type IncomingRequest } from './core/request.ts'
 import { type Config } from './config/config.ts'
 import { resolveConfig, resolveDrain } from './config/resolve.ts'
@@ -14,18 +14,17 @@ import { arrival } from './listener/arrival.ts'
 import { type ListenerAddress } from './listener/listener.ts'
 import { Listeners } from './listener/listeners.ts'
 import { replayAsRequest } from './listener/replay.ts'
-import { trustFor } from './listener/trust-proxy.ts'
 import { BalancerLog } from './observe/balancer-log.ts'
 import { Pools } from './pool/pools.ts'
 import { asksForWebSocket } from './protocol/handshake.ts'
-import { type ProxyContext, type ProxySettings } from './proxy/context.ts'
+import { type ProxyContext } from './proxy/context.ts'
 import { Drains } from './proxy/drain.ts'
-import { forward, route } from './proxy/forward.ts'
-import { Heartbeat } from './proxy/heartbeat.ts'
-import { Router } from './proxy/router.ts'
+import { forward } from './proxy/forward.ts'
+import { Sweep } from './proxy/sweep.ts'
 import { Tunnels } from './proxy/tunnels.ts'
 import { Shutdown } from './proxy/shutdown.ts'
 import { upgrade } from './proxy/upgrade.ts'
+import { proxySettings, setSweeps } from './proxy-settings.ts'
 import { type Snapshot, snapshotOf } from './snapshot.ts'
 import { dial } from './upstream/dial.ts'
 import { HttpPools } from './upstream/http-pools.ts'
@@ -73,14 +72,15 @@ export class Balancer implements AsyncDisposable {
     this.#drains = new Drains({ clock, random, events: this.#events, tunnels })
     this.#pools.apply(this.#config.pools)
     this.#context = {
-      settings: this.#settings(this.#config),
-      closing: false,
+      settings: proxySettings(this.#config, this.#pools.byName),
+      state: 'open',
       events: this.#events,
       clock,
       httpPools: new HttpPools(clock, this.#config.timeouts.connect),
       tunnels,
       pending: new Set(),
-      heartbeat: new Heartbeat(clock, tunnels, this.#config.websocket.ping),
+      heartbeat: new Sweep(clock, tunnels, false, (tunnel) => tunnel.beat()),
+      idleSweep: new Sweep(clock, tunnels, false, (tunnel) => tunnel.checkIdle()),
     }
     this.#listeners = new Listeners({
       onRequest: (message, response, awaitsContinue) =>
@@ -88,6 +88,7 @@ export class Balancer implements AsyncDisposable {
       onUpgrade: (message, socket, head) => void upgrade(this.#context, this.#arrive(message), socket, head),
       onError: (error, address) => this.#events.emit('listener:error', { address, error }),
     })
+    setSweeps(this.#context, this.#config)
     this.#log.use(this.#config.log)
     if (signal?.aborted) void this.close()
     else signal?.addEventListener('abort', this.#onAbort, { once: true })
@@ -148,15 +149,17 @@ export class Balancer implements AsyncDisposable {
 
   /**
    * Chooses a backend for a request that you forward yourself: stickiness, policy and health, nothing else.
-   * @throws WslbError `WSLB_NO_ROUTE`, `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`
+   * @throws WslbError `WSLB_NO_ROUTE`, `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy
+   *   or strategy of yours threw, or picked what is no candidate)
    */
   pick(message: IncomingMessage): Choice {
     const request = this.#arrive(message)
-    const lease = route(this.#context, request).acquire(request)
+    this.#assertOpen()
+    const lease = this.#context.settings.router.route(request).acquire(request)
     const { id, pool, url } = lease.backend
     return {
       backend: { id, pool, url: url.origin },
-      headers: lease.setCookies.length > 0 ? { 'set-cookie': lease.setCookies } : {},
+      headers: lease.setCookies.length > 0 ? { 'set-cookie': [...lease.setCookies] } : {},
       release: (error) => lease.release(error),
     }
   }
@@ -213,7 +216,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   /** Stops accepting, lets what is open end within `drain`, cuts the rest. Idempotent; a second call without `drain` cuts at once. */
-  close({ drain = 0 }: CloseOptions = {}): Promise<void> {
+  async close({ drain = 0 }: CloseOptions = {}): Promise<void> {
     const patience = durationArgument('drain', drain)
     if (!this.#shutdown) {
       this.#options.signal?.removeEventListener('abort', this.#onAbort)
@@ -236,17 +239,17 @@ export class Balancer implements AsyncDisposable {
     return this.close()
   }
 
-  on<K extends EventName>(name: K, listener: Listener<K>): this {
+  on<K extends EventName>(name: K, listener: EventListener<K>): this {
     this.#events.on(name, listener)
     return this
   }
 
-  once<K extends EventName>(name: K, listener: Listener<K>): this {
+  once<K extends EventName>(name: K, listener: EventListener<K>): this {
     this.#events.once(name, listener)
     return this
   }
 
-  off<K extends EventName>(name: K, listener: Listener<K>): this {
+  off<K extends EventName>(name: K, listener: EventListener<K>): this {
     this.#events.off(name, listener)
     return this
   }
@@ -259,25 +262,13 @@ export class Balancer implements AsyncDisposable {
     return arrival(message, this.#context.settings.trust)
   }
 
-  #settings(config: ResolvedConfig): ProxySettings {
-    const { routes, hooks, attempts, timeouts, websocket, trustProxy } = config
-    return {
-      router: new Router(routes, this.#pools.byName),
-      hooks,
-      attempts,
-      ownCookies: config.pools.flatMap(({ sticky }) => sticky.flatMap(({ ownCookie }) => ownCookie ?? [])),
-      trust: trustFor(trustProxy),
-      timeouts: { ...timeouts, handshake: websocket.handshakeTimeout, idle: websocket.idleTimeout },
-    }
-  }
-
   /** One synchronous step: no request sees half of the old config and half of the new. */
   #swap(config: ResolvedConfig): Plan {
     const plan = this.#pools.plan(config.pools)
     this.#config = config
     const left = this.#pools.apply(config.pools)
-    this.#context.settings = this.#settings(config)
-    this.#context.heartbeat.period = config.websocket.ping
+    this.#context.settings = proxySettings(config, this.#pools.byName)
+    setSweeps(this.#context, config)
     this.#context.httpPools.connectTimeout = config.timeouts.connect
     for (const member of left) {
       this.#context.httpPools.retire(member.backend)
@@ -288,7 +279,7 @@ export class Balancer implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#shutdown) throw new WslbError('WSLB_CLOSED', 'the balancer is closed')
+    if (this.#shutdown) throw balancerClosed()
   }
 
   async #exclusively<T>(change: () => Promise<T>): Promise<T> {

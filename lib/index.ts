@@ -7,7 +7,21 @@ export { loadConfig } from './config/load-config.ts'
 export type { LoadConfigOptions } from './config/load-config.ts'
 export { ConfigError, WslbError } from './core/errors.ts'
 export type { Blame, ConfigProblem, ErrorCode } from './core/errors.ts'
-export type * from './core/events.ts'
+export type {
+  BackendDrainedEvent,
+  BackendEvent,
+  BackendTroubleEvent,
+  BalancerEvents,
+  CloseCause,
+  ClosedBy,
+  EventListener,
+  EventName,
+  Plan,
+  RequestDoneEvent,
+  TunnelCloseEvent,
+  TunnelOpenEvent,
+  UpgradeRejectEvent,
+} from './core/events.ts'
 export type { AdminState, Backend, BackendTls, Health } from './core/backend.ts'
 export type { Clock, Random, Timer } from './core/clock.ts'
 export type { Duration } from './core/duration.ts'

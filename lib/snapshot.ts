@@ -35,7 +35,7 @@ export interface BackendSnapshot {
   readonly load: number
   /** Open tunnels. */
   readonly tunnels: number
-  /** Since the backend was added: requests and upgrades served by it, and failures it is to blame for. */
+  /** Since the backend was added: requests that ended on it, upgrades it accepted, failures it is to blame for. */
   readonly requests: number
   readonly upgrades: number
   readonly failures: number

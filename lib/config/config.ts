@@ -26,7 +26,9 @@ export interface Config extends PoolConfig {
   routes?: readonly RouteConfig[]
   /** How live sockets are ended on shutdown and when their backend leaves. */
   drain?: DrainConfig
+  /** Pings, idle time, handshakes of WebSockets. */
   websocket?: WebSocketConfig
+  /** How long to wait for backends, for clients and for hooks. */
   timeouts?: TimeoutsConfig
   /**
    * Backends tried for one request at most, the first included. Only what is safe is tried again: nothing of a
@@ -93,6 +95,7 @@ export interface ListenConfig {
   /**
    * Serve https/wss. `cert` and `key` are file paths (relative to the config file) or PEM text.
    * `'self-signed'` makes a throw-away certificate at each start: for development only.
+   * @default plain http/ws
    */
   tls?: 'self-signed' | { cert: string; key: string }
 }
@@ -113,7 +116,7 @@ export interface HealthConfig {
   method?: string
   /** Path of the probe. @default '/' */
   path?: string
-  /** Extra request headers of the probe; `host` included. */
+  /** Extra request headers of the probe; `host` may be among them. @default none */
   headers?: Readonly<Record<string, string>>
   /** Statuses that are well: one, a list, or a predicate. @default every 2xx and 3xx */
   expect?: number | readonly number[] | ((status: number) => boolean)
@@ -145,7 +148,10 @@ export interface WebSocketConfig {
   ping?: Duration | false
   /** From dialling a backend to its `101`. Then the next backend is tried, or the client gets 504. @default '10s' */
   handshakeTimeout?: Duration
-  /** A tunnel without traffic in either direction for this long is closed; `false` never. @default false */
+  /**
+   * A tunnel without a message in either direction for this long is closed with 1001; Pings do not count.
+   * `false` never closes. @default false
+   */
   idleTimeout?: Duration | false
 }
 
@@ -173,6 +179,11 @@ export interface ConfigContext {
 export type ConfigInput = Config | ((context: ConfigContext) => Config | Promise<Config>)
 
 /** Types your config; does nothing at run time. */
-export function defineConfig<T extends ConfigInput>(config: T): T {
+export function defineConfig(config: Config): Config
+export function defineConfig(
+  config: (context: ConfigContext) => Promise<Config>,
+): (context: ConfigContext) => Promise<Config>
+export function defineConfig(config: (context: ConfigContext) => Config): (context: ConfigContext) => Config
+export function defineConfig(config: ConfigInput): ConfigInput {
   return config
 }

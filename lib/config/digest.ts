@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 
-/** Prefix of the files that `load-module.ts` makes for a moment: not part of any config. */
+/** Prefix of the files that `import-bundle.ts` makes for a moment: not part of any config. */
 export const TEMPORARY_PREFIX = '.wslb-'
 
 export function digest(content: string | Uint8Array): string {

@@ -8,7 +8,7 @@ import { backend } from './backend-rule.ts'
 import { health } from './health-rule.ts'
 import { depends, isObject, list, object, oneOf, type Rule, value } from './rule.ts'
 
-/** The built-in policies by name. A new one is a file in `balancing/` and a line here and in `config.ts`. */
+/** The built-in policies by name. A new one is a file in `balancing/` and a line here, in `config.ts` and in `index.ts`. */
 const POLICIES = {
   random,
   'round-robin': roundRobin,

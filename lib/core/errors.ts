@@ -31,6 +31,7 @@ export const ERROR_KINDS = {
   WSLB_CONNECT_FAILED: { blame: 'backend', status: 502, retryable: true },
   WSLB_CONNECT_TIMEOUT: { blame: 'backend', status: 502, retryable: true },
   WSLB_BACKEND_RESET: { blame: 'backend', status: 502, closeCode: 1014, retryable: true },
+  WSLB_RESPONSE_CUT: { blame: 'backend', status: 502, retryable: false },
   WSLB_BAD_ANSWER: { blame: 'backend', status: 502, closeCode: 1014, retryable: false },
   WSLB_HANDSHAKE_TIMEOUT: { blame: 'backend', status: 504, retryable: true },
   WSLB_RESPONSE_TIMEOUT: { blame: 'backend', status: 504, retryable: false },
@@ -103,6 +104,11 @@ export class ConfigError extends WslbError {
 /** What was thrown as a WslbError: itself, or wrapped as `WSLB_INTERNAL` with the original as `cause`. */
 export function toWslbError(thrown: unknown, code: ErrorCode = 'WSLB_INTERNAL'): WslbError {
   return thrown instanceof WslbError ? thrown : new WslbError(code, messageOf(thrown), { cause: thrown })
+}
+
+/** What is refused because the balancer is closing or closed. */
+export function balancerClosed(): WslbError {
+  return new WslbError('WSLB_CLOSED', 'the balancer is shutting down', { retryAfter: 1 })
 }
 
 export function messageOf(thrown: unknown): string {

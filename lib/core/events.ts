@@ -67,6 +67,9 @@ export interface TunnelCloseEvent extends BackendEvent {
   /** Messages that came from the client and from the backend; control frames do not count. */
   readonly messagesIn: number
   readonly messagesOut: number
+  /** Frames of any kind, those that wslb has answered itself included. */
+  readonly framesIn: number
+  readonly framesOut: number
   /** Milliseconds from the last Ping of ours to its Pong; `undefined` when none was answered. */
   readonly clientRtt: number | undefined
   readonly backendRtt: number | undefined
@@ -115,7 +118,7 @@ export interface BalancerEvents {
 }
 
 export type EventName = keyof BalancerEvents
-export type Listener<K extends EventName> = (event: BalancerEvents[K]) => void
+export type EventListener<K extends EventName> = (event: BalancerEvents[K]) => void
 
 /** What the parts of the balancer need to tell something. */
 export interface EventSink {
@@ -136,15 +139,15 @@ export class Events implements EventSink {
     this.#onListenerError = onListenerError
   }
 
-  on<K extends EventName>(name: K, listener: Listener<K>): void {
+  on<K extends EventName>(name: K, listener: EventListener<K>): void {
     this.#emitter.on(name, listener)
   }
 
-  once<K extends EventName>(name: K, listener: Listener<K>): void {
+  once<K extends EventName>(name: K, listener: EventListener<K>): void {
     this.#emitter.once(name, listener)
   }
 
-  off<K extends EventName>(name: K, listener: Listener<K>): void {
+  off<K extends EventName>(name: K, listener: EventListener<K>): void {
     this.#emitter.off(name, listener)
   }
 
@@ -153,9 +156,11 @@ export class Events implements EventSink {
   }
 
   emit<K extends EventName>(name: K, event: BalancerEvents[K]): void {
-    for (const listener of this.#emitter.rawListeners(name) as Listener<K>[]) {
+    for (const listener of this.#emitter.rawListeners(name) as EventListener<K>[]) {
       try {
-        listener.call(this.#emitter, event)
+        // The type says void, but an async function fits it.
+        const result: unknown = listener.call(this.#emitter, event)
+        if (result instanceof Promise) result.catch((error: unknown) => this.#onListenerError(error, name))
       } catch (error) {
         this.#onListenerError(error, name)
       }

@@ -17,9 +17,7 @@ export class HeaderEdits {
    */
   append(name: string, value: string): this {
     if (FRAMING_FIELDS.has(name.toLowerCase())) throw new TypeError(`header ${name} is set by the balancer`)
-    if (!FIELD_NAME.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
-    if (!FIELD_VALUE.test(value))
-      throw new TypeError(`invalid value for header ${name}: ${JSON.stringify(value)}`)
+    assertField(name, value)
     this.#added.push([name, value])
     return this
   }
@@ -54,3 +52,11 @@ export const FRAMING_FIELDS: ReadonlySet<string> = new Set([
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** RFC 9110 §5.5: visible, space, tab and obs-text; no CR, LF or NUL. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** @throws TypeError for a name or value that would break out of its header line */
+export function assertField(name: string, value: unknown): void {
+  if (!FIELD_NAME.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
+  if (typeof value !== 'string' || !FIELD_VALUE.test(value)) {
+    throw new TypeError(`invalid value for header ${name}: ${JSON.stringify(value)}`)
+  }
+}

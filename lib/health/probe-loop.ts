@@ -1,6 +1,6 @@
 import { type Backend } from '../core/backend.ts'
 import { type Timer } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
+import { WslbError, messageOf } from '../core/errors.ts'
 import { type MonitorDependencies } from './monitor.ts'
 import { type HealthOptions } from './options.ts'
 import { HealthState, type OnTransition } from './state.ts'
@@ -28,9 +28,12 @@ export class ProbeLoop {
   }
 
   set options(options: HealthOptions) {
+    const { interval, debounce } = this.#options
     this.#options = options
     this.#state.options = options
-    if (!this.#running && !this.#stopped) this.#schedule(this.#period())
+    // Only then: a reload that changes something else must not put a probe off.
+    const otherPace = interval !== options.interval || debounce !== options.debounce
+    if (otherPace && !this.#running && !this.#stopped) this.#schedule(this.#period())
   }
 
   /** The first probe comes soon, but not the first probes of all backends in the same millisecond. */
@@ -70,13 +73,13 @@ export class ProbeLoop {
     const asked = (async () => probe(this.#backend, { signal, dial: () => dial(this.#backend, signal) }))()
     const failure = await Promise.race([aborted, asked]).then(
       () => undefined,
-      (error: unknown) => messageOf(signal.aborted ? signal.reason : error),
+      (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     )
     timer.cancel()
     this.#running = undefined
     if (this.#stopped) return
-    if (failure === undefined) this.#state.succeeded()
-    else this.#state.failed(`probe: ${failure}`)
+    if (!failure) this.#state.succeeded()
+    else if (!isOurOwn(failure.error)) this.#state.failed(`probe: ${messageOf(failure.error)}`)
     this.#schedule(Math.max(0, this.#period() - (clock.now() - startedAt)))
   }
 
@@ -87,4 +90,9 @@ export class ProbeLoop {
       this.#backend.health === 'suspect' ? Math.min(interval, Math.max(debounce / 10, 100)) : interval
     return period * (0.9 + 0.2 * this.#deps.random())
   }
+}
+
+/** A shortage of this machine (too many open files) says nothing about the backend. */
+function isOurOwn(error: unknown): boolean {
+  return error instanceof WslbError && error.blame !== 'backend'
 }

@@ -1,4 +1,4 @@
-import { type BackendEvent, type EventName, type Listener } from '../core/events.ts'
+import { type BackendEvent, type EventName, type EventListener } from '../core/events.ts'
 import { type Blame } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
 import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from './access-line.ts'
@@ -7,8 +7,8 @@ import { logReject } from './log-reject.ts'
 
 /** What is listened to: a balancer. */
 export interface EventSource {
-  on<K extends EventName>(name: K, listener: Listener<K>): unknown
-  off<K extends EventName>(name: K, listener: Listener<K>): unknown
+  on<K extends EventName>(name: K, listener: EventListener<K>): unknown
+  off<K extends EventName>(name: K, listener: EventListener<K>): unknown
 }
 
 /** pino can say whether a line would be written; other loggers need not. */
@@ -26,7 +26,7 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
   const isNews = rememberFor(REPEAT)
   const enabled = (level: 'info' | 'warn' | 'error') => logger.isLevelEnabled?.(level) ?? true
   const undo: (() => void)[] = []
-  const listen = <K extends EventName>(name: K, listener: Listener<K>) => {
+  const listen = <K extends EventName>(name: K, listener: EventListener<K>) => {
     source.on(name, listener)
     undo.push(() => source.off(name, listener))
   }

@@ -28,6 +28,14 @@ export class Candidates {
     this.#lastResort = lastResort
   }
 
+  /** Whether it is in a list that was handed out; the answer costs the same for three backends and for ten thousand. */
+  includes(list: readonly Backend[], backend: Backend): boolean {
+    let members = this.#members.get(list)
+    if (!members) this.#members.set(list, (members = new Set(list)))
+    return members.has(backend)
+  }
+  readonly #members = new WeakMap<readonly Backend[], ReadonlySet<Backend>>()
+
   invalidate(backends: ReadonlyMap<string, Backend> = this.#backends): void {
     this.#backends = backends
     this.#best = undefined

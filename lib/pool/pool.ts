@@ -1,7 +1,8 @@
 import { type AdminState, Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
-import { WslbError, messageOf } from '../core/errors.ts'
+import { type ErrorCode, WslbError, messageOf, toWslbError } from '../core/errors.ts'
 import { type EventSink } from '../core/events.ts'
+import { assertField } from '../core/header-edits.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
@@ -73,11 +74,22 @@ export class Pool {
    * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`
    */
   acquire(request: IncomingRequest, tried?: ReadonlySet<Backend>): Lease {
-    const backend = this.#owner(request, tried) ?? this.#choose(request, tried)
-    const setCookies = this.#spec.sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
+    const [backend, setCookies] = this.#decide(request, tried)
     backend.load++
     if (backend.saturated) this.#candidates.invalidate()
     return new Lease(backend, setCookies, this.#release)
+  }
+
+  /** Everything here may be the user's own code: what it throws and returns is checked. */
+  #decide(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): [Backend, readonly string[]] {
+    try {
+      const backend = this.#owner(request, tried) ?? this.#choose(request, tried)
+      const setCookies = this.#spec.sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
+      for (const cookie of setCookies) assertField('Set-Cookie', cookie)
+      return [backend, setCookies]
+    } catch (thrown) {
+      throw toWslbError(thrown)
+    }
   }
 
   /** The backend the client belongs to, if it can be used. */
@@ -94,7 +106,7 @@ export class Pool {
     const candidates = this.#candidates.list(tried)
     if (candidates.length === 0) throw this.#nobody()
     const backend = policy.pick(candidates, request, this.#deps.random)
-    if (this.#backends.get(backend?.id) !== backend) {
+    if (!this.#candidates.includes(candidates, backend)) {
       throw new WslbError(
         'WSLB_INTERNAL',
         `policy "${policy.name}" picked something that is not one of its candidates`,
@@ -108,7 +120,7 @@ export class Pool {
     if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
     if (error == null || (error instanceof WslbError && error.blame !== 'backend')) return
     backend.counters.failures++
-    this.#monitor?.report(backend, messageOf(error))
+    if (isTrouble(error)) this.#monitor?.report(backend, messageOf(error))
   }
 
   /** Calls back once the backend has no lease left, at once if it has none. @returns cancels the wait */
@@ -188,6 +200,18 @@ export class Pool {
     this.#candidates.invalidate()
   }
 }
+
+/** Refused, timed out, reset before a response byte. What an application answers, or cuts short, is its own affair. */
+function isTrouble(error: unknown): boolean {
+  return !(error instanceof WslbError) || TROUBLE.has(error.code)
+}
+const TROUBLE: ReadonlySet<ErrorCode> = new Set([
+  'WSLB_CONNECT_FAILED',
+  'WSLB_CONNECT_TIMEOUT',
+  'WSLB_BACKEND_RESET',
+  'WSLB_HANDSHAKE_TIMEOUT',
+  'WSLB_RESPONSE_TIMEOUT',
+])
 
 /** Suspect is good enough for a client that belongs there: moving it would lose what the backend knows of it. */
 function isUsable(backend: Backend): boolean {

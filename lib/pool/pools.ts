@@ -14,6 +14,8 @@ export class Pools {
   readonly #deps: PoolDependencies
   #byName: ReadonlyMap<string, Pool> = new Map()
   #running = false
+  /** Backends that have left, with work that has not. */
+  readonly #departed = new Set<Backend>()
 
   constructor(deps: PoolDependencies) {
     this.#deps = deps
@@ -29,9 +31,11 @@ export class Pools {
     )
   }
 
-  /** Leases held on all members. */
+  /** Leases held, those on backends that have left included. */
   get load(): number {
-    return this.members().reduce((sum, { backend }) => sum + backend.load, 0)
+    for (const backend of this.#departed) if (backend.load === 0) this.#departed.delete(backend)
+    const backends = [...this.#departed, ...this.members().map(({ backend }) => backend)]
+    return backends.reduce((sum, { load }) => sum + load, 0)
   }
 
   /**
@@ -98,6 +102,7 @@ export class Pools {
       pool.stop()
     }
     this.#byName = next
+    for (const { backend } of left) if (backend.load > 0) this.#departed.add(backend)
     return left
   }
 

@@ -2,10 +2,10 @@ import { type Clock } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type Trust } from '../listener/trust-proxy.ts'
 import { type HttpPools } from '../upstream/http-pools.ts'
-import { type Heartbeat } from './heartbeat.ts'
 import { type Hooks } from './hooks.ts'
 import { type PendingClient } from './pending-client.ts'
 import { type Router } from './router.ts'
+import { type Sweep } from './sweep.ts'
 import { type Tunnels } from './tunnels.ts'
 
 /** What a reload replaces, in one assignment. Times in milliseconds. */
@@ -21,20 +21,22 @@ export interface ProxySettings {
     readonly response: number
     readonly hook: number
     readonly handshake: number
-    readonly idle: number | false
   }
 }
 
 /** What every request and upgrade is served with. */
 export interface ProxyContext {
   settings: ProxySettings
-  /** Set while the balancer closes: connections are not kept alive, upgrades are refused. */
-  closing: boolean
+  /** `closing`: connections are not kept alive, upgrades are refused. `closed`: everything is refused. */
+  state: 'open' | 'closing' | 'closed'
   readonly events: EventSink
   readonly clock: Clock
   readonly httpPools: HttpPools
   readonly tunnels: Tunnels
-  readonly heartbeat: Heartbeat
+  /** Pings silent legs, every half period. */
+  readonly heartbeat: Sweep
+  /** Closes idle tunnels, looks four times in the idle time. */
+  readonly idleSweep: Sweep
   /** Upgrades that have not been answered yet. */
   readonly pending: Set<PendingClient>
 }

@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Dispatcher, type Pool as HttpPool } from 'undici'
-import { WslbError, messageOf } from '../core/errors.ts'
+import { WslbError, balancerClosed, messageOf, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
@@ -111,6 +111,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
     reason = '',
   ): void {
     if (status < 200) return this.#inform(status, headers)
+    try {
+      this.#writeHead(controller, status, headers, reason)
+    } catch (thrown) {
+      controller.abort(toWslbError(thrown))
+    }
+  }
+
+  #writeHead(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    reason: string,
+  ): void {
     const { request, lease } = this.#options
     const fields = responseHeaders(rawText(controller.rawHeaders), lease.setCookies, request.edits.toClient)
     const block = this.#mayCarryTrailers(headers) ? fields : withoutTrailer(fields)
@@ -178,7 +191,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #explain(error: Error & { code?: string }): WslbError {
     const { message, lease, request, timeout } = this.#options
     if (this.#gone || message.errored) return clientGone()
-    // Dialling failed: nothing was sent.
+    // Dialling was given up, though the client is still there, only when the balancer closes.
+    const closed = error instanceof WslbError && error.code === 'WSLB_CLIENT_GONE'
+    if (closed || error.code === 'UND_ERR_DESTROYED' || error.code === 'UND_ERR_CLOSED')
+      return balancerClosed()
+    // Dialling failed, nothing was sent; or the failure was ours.
     if (error instanceof WslbError) return error
     const { host } = lease.backend.url
     const code = error.code ?? ''
@@ -200,7 +217,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
         cause: error,
       })
     }
-    const repeatable = !this.#answered && this.#options.body === undefined && IDEMPOTENT.has(request.method)
+    if (this.#answered) {
+      return new WslbError('WSLB_RESPONSE_CUT', `${host} broke off its response: ${messageOf(error)}`, {
+        cause: error,
+      })
+    }
+    const repeatable = this.#options.body === undefined && IDEMPOTENT.has(request.method)
     return new WslbError('WSLB_BACKEND_RESET', `${host} closed the connection: ${messageOf(error)}`, {
       cause: error,
       retryable: repeatable || this.#controller === undefined,

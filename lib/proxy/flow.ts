@@ -24,6 +24,12 @@ export class Flow {
     this.#to = to
   }
 
+  /** Changes with every message, and while a long one is under way. */
+  get messageActivity(): number {
+    const { messages, inMessage, atBoundary, bytes } = this.tracker
+    return inMessage || !atBoundary ? messages + bytes : messages
+  }
+
   /** Nothing more goes to the receiver: our Close has gone out. */
   get over(): boolean {
     return this.#state === 'over'

@@ -1,13 +1,12 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Clock } from '../core/clock.ts'
-import { WslbError, toWslbError } from '../core/errors.ts'
+import { type WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
-import { type Pool } from '../pool/pool.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange } from './exchange.ts'
-import { type OwnAnswer, refusal } from './refusal.ts'
+import { type OwnAnswer, lengthOf, refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { runHook } from './run-hook.ts'
 
@@ -32,15 +31,16 @@ export async function forward(
   let bytesOut = 0
   let error: WslbError | undefined
   response.on('error', ignore)
-  if (context.closing) response.shouldKeepAlive = false
+  if (context.state !== 'open') response.shouldKeepAlive = false
   try {
     refuseAmbiguous(request)
     body.assertUnread()
+    if (context.state === 'closed') throw balancerClosed()
     const answer = settings.hooks.onRequest && (await runOnRequest(context, request, response))
     if (answer) {
       bytesOut = send(response, answer, body)
     } else {
-      const pool = route(context, request)
+      const pool = settings.router.route(request)
       trace.pool = pool
       await attempt(pool, request, settings.attempts, trace, (lease) =>
         new Exchange({
@@ -75,12 +75,6 @@ export async function forward(
   })
 }
 
-export function route(context: ProxyContext, request: IncomingRequest): Pool {
-  const pool = context.settings.router.match(request)
-  if (!pool) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
-  return pool
-}
-
 async function runOnRequest(context: ProxyContext, request: IncomingRequest, response: ServerResponse) {
   const gone = new AbortController()
   const onClose = () => gone.abort()
@@ -106,7 +100,7 @@ function send(
   const bytes = Buffer.from(body)
   // Where a body ends that was ambiguous, or held back for a 100 that never came, only the client knows.
   if (status === 400 || requestBody.heldBack) response.shouldKeepAlive = false
-  response.writeHead(status, [...headers, 'Content-Length', String(bytes.length)])
+  response.writeHead(status, [...headers, ...lengthOf(status, bytes)])
   response.end(bytes)
   return bytes.length
 }

@@ -4,7 +4,9 @@ import { type IncomingRequest } from '../core/request.ts'
 export interface HookAnswer {
   /** 200–599; a redirect is a 3xx with a `location` header. */
   readonly status: number
+  /** Several values make several fields; how the body is framed is added. @default none */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** @default empty */
   readonly body?: string | Uint8Array
 }
 

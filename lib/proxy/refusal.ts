@@ -24,7 +24,8 @@ export function refusal(request: IncomingRequest, error: WslbError): OwnAnswer {
     'Cache-Control',
     'no-store',
   ]
-  if (error.code === 'WSLB_BAD_VERSION') headers.push('Sec-WebSocket-Version', '13')
+  // RFC 6455 §4.4, RFC 9110 §15.5.22.
+  if (error.code === 'WSLB_BAD_VERSION') headers.push('Sec-WebSocket-Version', '13', 'Upgrade', 'websocket')
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter))
   const body = json
     ? JSON.stringify({ error: error.code, message })
@@ -60,14 +61,15 @@ function withEdits(request: IncomingRequest, answer: OwnAnswer): OwnAnswer {
 /** The answer as bytes, for a socket that has left HTTP; the connection ends with it. */
 export function serializeAnswer({ status, headers, body }: OwnAnswer): Buffer {
   const bytes = Buffer.from(body)
-  const head = responseHead(status, undefined, [
-    ...headers,
-    'Connection',
-    'close',
-    'Content-Length',
-    String(bytes.length),
-  ])
-  return Buffer.concat([head, bytes])
+  // The Upgrade field belongs to this hop (RFC 9110 §7.8).
+  const connection = status === 426 ? 'close, Upgrade' : 'close'
+  const fields = [...headers, 'Connection', connection, ...lengthOf(status, bytes)]
+  return Buffer.concat([responseHead(status, undefined, fields), bytes])
+}
+
+/** `Content-Length`, where the status allows one (RFC 9110 §8.6). */
+export function lengthOf(status: number, body: Uint8Array): readonly string[] {
+  return status === 204 || status === 304 ? [] : ['Content-Length', String(body.length)]
 }
 
 /** Status line and fields (RFC 9112 §4); values were checked when they were taken in. */

@@ -1,3 +1,4 @@
+import { WslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Pool } from '../pool/pool.ts'
 
@@ -22,6 +23,13 @@ export class Router {
         pool: pools.get(pool)!,
       }
     })
+  }
+
+  /** @throws WslbError `WSLB_NO_ROUTE` (404) */
+  route(request: IncomingRequest): Pool {
+    const pool = this.match(request)
+    if (!pool) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
+    return pool
   }
 
   match(request: IncomingRequest): Pool | undefined {

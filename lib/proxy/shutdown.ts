@@ -27,7 +27,7 @@ export class Shutdown {
     this.#parts = parts
     const { context, listeners, pools } = parts
     const { clock, tunnels } = context
-    context.closing = true
+    context.state = 'closing'
     pools.stop()
     listeners.close()
     const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
@@ -58,11 +58,13 @@ export class Shutdown {
 
   async #destroy(): Promise<void> {
     const { context, listeners, drains } = this.#parts
+    context.state = 'closed'
     drains.cancelAll()
     for (const client of context.pending) client.socket.destroy()
     for (const tunnel of context.tunnels.all()) tunnel.destroy('shutdown')
     listeners.destroyConnections()
     context.heartbeat.stop()
+    context.idleSweep.stop()
     await context.httpPools.destroy()
     // Leases of pick() are not ours to wait for.
     await this.#quiet(() => context.tunnels.size)

@@ -1,4 +1,3 @@
-import { type Socket } from 'node:net'
 import { type Duplex } from 'node:stream'
 import { type Backend } from '../core/backend.ts'
 import { type Clock, type Timer } from '../core/clock.ts'
@@ -13,6 +12,12 @@ import { Pulse } from './pulse.ts'
  * is honoured: whatever the living side still sends is delivered; a side that sends nothing more is not waited for.
  */
 const LINGER = 5_000
+/** How long the peers may take for a closing handshake of their own. */
+const CLOSING = 30_000
+/** The heartbeat comes twice in the time of silence after which a leg is pinged. */
+export const BEATS = 1 / 2
+/** The look at idleness comes that often in the idle time. */
+export const IDLE_CHECKS = 4
 
 /** What a Close frame says (RFC 6455 §5.5.1). */
 export interface CloseReason {
@@ -37,8 +42,6 @@ export interface TunnelOptions {
   readonly client: Duplex
   readonly upstream: Duplex
   readonly clock: Clock
-  /** Milliseconds without traffic after which the tunnel is closed. */
-  readonly idle: number | false
   /** Called exactly once, when both legs are closed. */
   readonly onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
 }
@@ -50,6 +53,13 @@ interface Leg {
   readonly sends: Flow
   readonly pulse: Pulse
   closed: boolean
+}
+
+/** What has come from one side. */
+export interface Traffic {
+  readonly bytes: number
+  readonly messages: number
+  readonly frames: number
 }
 
 /** The client has gone: what its backend is told (RFC 6455 §7.4.1). */
@@ -73,8 +83,10 @@ export class Tunnel {
   #ending:
     { closedBy: ClosedBy; cause: CloseCause; code: number | undefined; error: Error | undefined } | undefined
   #linger: Timer | undefined
+  #activity = 0
+  #idleChecks = 0
 
-  constructor({ id, request, backend, client, upstream, clock, idle, onEnd }: TunnelOptions) {
+  constructor({ id, request, backend, client, upstream, clock, onEnd }: TunnelOptions) {
     this.id = id
     this.request = request
     this.backend = backend
@@ -101,19 +113,15 @@ export class Tunnel {
     }
     this.#listen(this.#client, this.#upstream)
     this.#listen(this.#upstream, this.#client)
-    if (idle !== false) {
-      // Everything that passes through touches the client's socket, so one timeout sees both directions.
-      ;(client as Socket).setTimeout(idle, () => this.close('idle', { code: 1001, reason: 'idle timeout' }))
-    }
   }
 
   /** What came from the client. */
-  get fromClient(): { readonly bytes: number; readonly messages: number } {
+  get fromClient(): Traffic {
     return this.#client.sends.tracker
   }
 
   /** What came from the backend. */
-  get fromBackend(): { readonly bytes: number; readonly messages: number } {
+  get fromBackend(): Traffic {
     return this.#upstream.sends.tracker
   }
 
@@ -130,6 +138,17 @@ export class Tunnel {
       leg.sends.endWith(closeFrame(1001, '', leg === this.#client))
       leg.socket.destroy()
       return
+    }
+  }
+
+  /** Closes the tunnel when neither side has sent a message for the idle time; Pings, ours and theirs, do not count. */
+  checkIdle(): void {
+    const activity = this.#client.sends.messageActivity + this.#upstream.sends.messageActivity
+    if (activity !== this.#activity) {
+      this.#activity = activity
+      this.#idleChecks = 0
+    } else if (++this.#idleChecks === IDLE_CHECKS) {
+      this.close('idle', { code: 1001, reason: 'idle timeout' })
     }
   }
 
@@ -180,6 +199,7 @@ export class Tunnel {
     if (sends.over && !alreadyOver && from === this.#client) return this.#finishBoth()
     if (sends.tracker.closing && !this.#ending) {
       this.#ending = { closedBy: from.name, cause: 'normal', code: undefined, error: undefined }
+      this.#atMost(CLOSING, () => this.#finishBoth())
     }
     if (this.#linger && this.#oneHasFinished) this.#atMost(LINGER, () => this.#cut())
   }

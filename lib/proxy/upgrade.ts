@@ -1,5 +1,5 @@
 import { type Socket } from 'node:net'
-import { WslbError, toWslbError } from '../core/errors.ts'
+import { WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { checkHandshake } from '../protocol/handshake.ts'
@@ -8,7 +8,6 @@ import { type Accepted, type Declined, handshake } from '../upstream/handshake.t
 import { type Lease } from '../pool/lease.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
-import { route } from './forward.ts'
 import { PendingClient } from './pending-client.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
@@ -32,8 +31,7 @@ export async function upgrade(
   try {
     refuseAmbiguous(request)
     const key = checkHandshake(request)
-    if (context.closing)
-      throw new WslbError('WSLB_CLOSED', 'the balancer is shutting down', { retryAfter: 1 })
+    if (context.state !== 'open') throw balancerClosed()
 
     const { hooks, timeouts } = settings
     const answer =
@@ -44,7 +42,7 @@ export async function upgrade(
       return rejected(answer.status)
     }
 
-    const pool = (trace.pool = route(context, request))
+    const pool = (trace.pool = settings.router.route(request))
     const { lease, result } = await attempt(pool, request, settings.attempts, trace, async (lease) => ({
       lease,
       result: await dialUpgrade(context, request, lease, key, client),
@@ -91,7 +89,7 @@ function open(
   { attempts }: Trace,
   startedAt: number,
 ): void {
-  const { clock, events, tunnels, settings } = context
+  const { clock, events, tunnels } = context
   const { backend } = lease
   const { early, ended } = client.release()
   const who = { id: ++lastTunnelId, backend: backend.id, pool: backend.pool, request }
@@ -102,7 +100,6 @@ function open(
     client: client.socket,
     upstream,
     clock,
-    idle: settings.timeouts.idle,
     onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
@@ -116,12 +113,15 @@ function open(
         bytesOut: fromBackend.bytes,
         messagesIn: fromClient.messages,
         messagesOut: fromBackend.messages,
+        framesIn: fromClient.frames,
+        framesOut: fromBackend.frames,
         ...ended.rtt,
       })
     },
   })
   tunnels.add(tunnel)
   context.heartbeat.start()
+  context.idleSweep.start()
   backend.counters.upgrades++
   const headers = responseHeaders(rawHeaders, lease.setCookies, request.edits.toClient)
   client.socket.write(

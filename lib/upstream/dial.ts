@@ -67,7 +67,9 @@ function open(backend: Backend): Socket {
   }
   const { tls } = backend.settings
   const servername = tls?.servername ?? host
-  const session = sessions.get(backend)
+  const kept = sessions.get(backend)
+  // A resumed session is not verified again, so it must not outlive the settings it was verified by.
+  const session = kept?.tls === tls ? kept?.ticket : undefined
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
     host,
     port: Number(port || 443),
@@ -81,11 +83,11 @@ function open(backend: Backend): Socket {
   }
   const socket = connectTls(options)
   socket.setNoDelay(true).setKeepAlive(true)
-  return socket.on('session', (ticket) => sessions.set(backend, ticket))
+  return socket.on('session', (ticket) => sessions.set(backend, { ticket, tls }))
 }
 
 /** TLS sessions to resume, so that a thousand sockets to one backend cost one full handshake. */
-const sessions = new WeakMap<Backend, Buffer>()
+const sessions = new WeakMap<Backend, { readonly ticket: Buffer; readonly tls: BackendTls | undefined }>()
 const contexts = new WeakMap<BackendTls, SecureContext>()
 let defaultContext: SecureContext | undefined
 

@@ -47,6 +47,7 @@ export async function handshake(
   { path, headers, key }: HandshakeRequest,
   { clock, connectTimeout, timeout, signal }: HandshakeOptions,
 ): Promise<Accepted | Declined> {
+  const startedAt = clock.now()
   const socket = await dial(backend, { clock, signal, timeout: Math.min(connectTimeout, timeout) })
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest({
@@ -55,7 +56,7 @@ export async function handshake(
       headers: [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
       setHost: false,
     })
-    const timer = clock.schedule(timeout, () =>
+    const timer = clock.schedule(Math.max(0, timeout - (clock.now() - startedAt)), () =>
       fail(
         new WslbError(
           'WSLB_HANDSHAKE_TIMEOUT',

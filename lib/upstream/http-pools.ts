@@ -8,6 +8,8 @@ import { HttpClient } from './http-client.ts'
 /** Keep-alive connections for HTTP requests: one undici pool a backend. Which backend, is decided elsewhere. */
 export class HttpPools {
   readonly #pools = new Map<Backend, Pool>()
+  /** Of backends that have left; some of their requests may still run. */
+  readonly #retired = new Set<Pool>()
   readonly #clock: Clock
   readonly #destroyed = new AbortController()
   /** Milliseconds; a reload changes it for later connections. */
@@ -45,13 +47,15 @@ export class HttpPools {
   retire(backend: Backend): void {
     const pool = this.#pools.get(backend)
     this.#pools.delete(backend)
-    pool?.close().catch(() => pool.destroy())
+    if (!pool) return
+    this.#retired.add(pool)
+    void pool.close().finally(() => this.#retired.delete(pool))
   }
 
   /** Cuts every connection; what is still running fails. */
   async destroy(): Promise<void> {
     this.#destroyed.abort()
-    const pools = [...this.#pools.values()]
+    const pools = [...this.#pools.values(), ...this.#retired]
     this.#pools.clear()
     await Promise.all(pools.map((pool) => pool.destroy()))
   }

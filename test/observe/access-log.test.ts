@@ -52,6 +52,8 @@ function tunnelClose(change: Partial<TunnelCloseEvent> = {}): TunnelCloseEvent {
     bytesOut: 20,
     messagesIn: 1,
     messagesOut: 2,
+    framesIn: 3,
+    framesOut: 4,
     clientRtt: undefined,
     backendRtt: undefined,
     error: undefined,
