@@ -162,6 +162,8 @@ export interface TimeoutsConfig {
   response?: Duration
   /** A client must have sent its request head by then (slow-loris guard). @default '10s' */
   headers?: Duration
+  /** A client that sends nothing of its request body for this long is given up: 408. @default '60s' */
+  body?: Duration
   /** Idle client connections are kept open this long. @default '65s' */
   keepAlive?: Duration
   /** For one hook to settle; then 504. @default '10s' */

@@ -39,7 +39,12 @@ export function resolveConfig(
     routes: rest.routes ?? [{ host: undefined, path: undefined, pool: 'default' }],
     drain: rest.drain,
     websocket: rest.websocket,
-    timeouts: { connect: timeouts.connect, response: timeouts.response, hook: timeouts.hook },
+    timeouts: {
+      connect: timeouts.connect,
+      response: timeouts.response,
+      body: timeouts.body,
+      hook: timeouts.hook,
+    },
     attempts: rest.attempts,
     trustProxy: rest.trustProxy,
     hooks: rest.hooks,

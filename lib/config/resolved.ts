@@ -18,7 +18,12 @@ export interface ResolvedConfig {
     readonly handshakeTimeout: number
     readonly idleTimeout: number | false
   }
-  readonly timeouts: { readonly connect: number; readonly response: number; readonly hook: number }
+  readonly timeouts: {
+    readonly connect: number
+    readonly response: number
+    readonly body: number
+    readonly hook: number
+  }
   readonly attempts: number
   /** Addresses and CIDRs; `true` for everybody. */
   readonly trustProxy: boolean | readonly string[]

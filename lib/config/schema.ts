@@ -50,6 +50,7 @@ const timeouts = object('an object', {
   connect: positiveDuration.default(5_000),
   response: positiveDuration.default(120_000),
   headers: positiveDuration.default(10_000),
+  body: positiveDuration.default(60_000),
   keepAlive: positiveDuration.default(65_000),
   hook: positiveDuration.default(10_000),
 })

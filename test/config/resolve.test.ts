@@ -27,7 +27,7 @@ t.test('the smallest config gets every default', async (t) => {
       routes: [{ host: undefined, path: undefined, pool: 'default' }],
       drain: { over: 30_000, code: 1012, reason: 'service restart', deadline: 60_000 },
       websocket: { ping: 30_000, handshakeTimeout: 10_000, idleTimeout: false },
-      timeouts: { connect: 5_000, response: 120_000, hook: 10_000 },
+      timeouts: { connect: 5_000, response: 120_000, body: 60_000, hook: 10_000 },
       attempts: 3,
       trustProxy: false,
       hooks: {},
@@ -72,7 +72,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
     routes: [{ host: '*.Example.com', path: '/chat/*', pool: 'chat' }, { pool: 'default' }],
     drain: { over: '1s', code: 4000, reason: '', deadline: '1.5m' },
     websocket: { ping: false, handshakeTimeout: '1s', idleTimeout: '1h' },
-    timeouts: { connect: 1, response: '1h', headers: '1s', keepAlive: '2s', hook: '3s' },
+    timeouts: { connect: 1, response: '1h', headers: '1s', body: '4s', keepAlive: '2s', hook: '3s' },
     attempts: 1,
     trustProxy: ['10.0.0.0/8', '::1'],
     hooks: { onRequest },
@@ -96,6 +96,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.same(config.routes[0], { host: '*.example.com', path: '/chat/*', pool: 'chat' })
   t.same(config.drain, { over: 1_000, code: 4000, reason: '', deadline: 90_000 })
   t.same(config.websocket, { ping: false, handshakeTimeout: 1_000, idleTimeout: 3_600_000 })
+  t.same(config.timeouts, { connect: 1, response: 3_600_000, body: 4_000, hook: 3_000 })
   t.same(config.limits, { headersTimeout: 1_000, keepAliveTimeout: 2_000 })
   t.same(config.trustProxy, ['10.0.0.0/8', '::1'])
   t.equal(config.hooks.onRequest, onRequest)
