@@ -1,9 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { dirname, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Loader, type Plugin } from 'esbuild'
-import { digest } from './digest.ts'
+import { messageOf } from '../core/errors.ts'
+import { digest, digestOf } from './digest.ts'
+import { readRegularFile } from './regular-file.ts'
 
 /**
  * `import … from 'wslb'` in a config means the wslb that loads it, wherever that is installed (npx, global, a clone):
@@ -66,7 +68,14 @@ export function readInputs(inputs: Map<string, string>): Plugin {
     name: 'wslb-read-inputs',
     setup(build) {
       build.onLoad({ filter: /./, namespace: 'file' }, ({ path }) => {
-        const content = readFileSync(path)
+        let content: Buffer
+        try {
+          content = readRegularFile(path)
+        } catch (error) {
+          inputs.set(path, digestOf(path))
+          // Not thrown: esbuild would name the line above as the place, instead of the import.
+          return { errors: [{ text: `cannot read the import: ${messageOf(error)}` }] }
+        }
         inputs.set(path, digest(content))
         const loader = LOADERS[extname(path)]
         if (!loader) return { contents: content, loader: 'default' }

@@ -180,12 +180,20 @@ export interface ConfigContext {
 
 export type ConfigInput = Config | ((context: ConfigContext) => Config | Promise<Config>)
 
+/**
+ * What a config function may return. TypeScript looks for unknown keys in literals, but not in what functions return;
+ * `then` keeps a promise from passing for a config, all of whose keys are optional.
+ */
+type Returned<T> = T & { readonly then?: never } & ([UnknownKey<T>] extends [never]
+    ? unknown
+    : { readonly [K in UnknownKey<T>]: never })
+type UnknownKey<T> = Exclude<keyof T, keyof Config>
+
 /** Types your config; does nothing at run time. */
+export function defineConfig<T extends Config>(
+  config: (context: ConfigContext) => Returned<T> | Promise<Returned<T>>,
+): (context: ConfigContext) => Config | Promise<Config>
 export function defineConfig(config: Config): Config
-export function defineConfig(
-  config: (context: ConfigContext) => Promise<Config>,
-): (context: ConfigContext) => Promise<Config>
-export function defineConfig(config: (context: ConfigContext) => Config): (context: ConfigContext) => Config
 export function defineConfig(config: ConfigInput): ConfigInput {
   return config
 }

@@ -8,19 +8,30 @@ export function digest(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('base64')
 }
 
-/** What a file says now, or which names a directory has; empty when it is not there. */
+/** Of an empty file: an editor that writes in place truncates first. */
+export const EMPTY = digest('')
+/** Of what is not there. */
+export const ABSENT = ''
+/** Of what cannot be read now, e.g. for lack of file descriptors: it says nothing about a change. */
+export const UNKNOWN = 'unknown'
+/** Of a FIFO, a socket, a device: reading could block the event loop. */
+const NO_FILE = 'no file'
+
+/** What a file says now, or which names a directory has. Never throws. */
 export function digestOf(path: string): string {
   try {
-    if (!statSync(path).isDirectory()) return digest(readFileSync(path))
+    const stats = statSync(path)
+    if (stats.isFile()) return digest(readFileSync(path))
+    if (!stats.isDirectory()) return NO_FILE
     return digest(
       readdirSync(path)
         .filter((name) => !name.startsWith(TEMPORARY_PREFIX))
         .join('\0'),
     )
-  } catch {
-    return ''
+  } catch (error) {
+    return NOWHERE.has(String((error as NodeJS.ErrnoException).code)) ? ABSENT : UNKNOWN
   }
 }
 
-/** Of an empty file: an editor that writes in place truncates first. */
-export const EMPTY = digest('')
+/** ELOOP: a symbolic link that leads to itself. */
+const NOWHERE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])

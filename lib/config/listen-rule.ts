@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
 import { type Certificate, type ListenerOptions } from '../listener/options.ts'
+import { readRegularFile } from './regular-file.ts'
 import { depends, isObject, judged, list, mismatch, object, oneOf, type Rule, value, Wrong } from './rule.ts'
 import { host } from './values.ts'
 
@@ -21,7 +21,7 @@ function pem(baseDir: string): Rule<string> {
       return new Wrong(mismatch(given, 'a file path or PEM text'))
     if (isPem(given)) return given
     try {
-      return readFileSync(resolve(baseDir, given), 'utf8')
+      return readRegularFile(resolve(baseDir, given)).toString()
     } catch (error) {
       return new Wrong(`cannot read the file: ${messageOf(error)}`)
     }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { ConfigError } from '../core/errors.ts'
+import { readRegularFile } from './regular-file.ts'
 
 /** A place in a source file; line and column start at 1. */
 export interface SourcePlace {
@@ -38,7 +38,7 @@ function formatPlace({ file, line, column }: SourcePlace): string {
 function frame({ file, line, column }: SourcePlace): string {
   let text: string | undefined
   try {
-    text = readFileSync(file, 'utf8').split('\n')[line - 1]?.trimEnd()
+    text = readRegularFile(file).toString().split('\n')[line - 1]?.trimEnd()
   } catch {
     // The file may be gone by now; the place alone will do.
   }

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { transform, type TransformFailure } from 'esbuild'
 import { messageOf } from '../core/errors.ts'
@@ -9,6 +7,7 @@ import { digest, digestOf } from './digest.ts'
 import { notFound } from './find.ts'
 import { importBundle, placeOf, writeBundle } from './import-bundle.ts'
 import { ConfigLoadError } from './load-error.ts'
+import { readRegularFile } from './regular-file.ts'
 import { isObject, show } from './rule.ts'
 
 export interface LoadedConfig {
@@ -27,8 +26,10 @@ export interface LoadedConfig {
  */
 export async function loadConfigFile(path: string, context: ConfigContext): Promise<LoadedConfig> {
   const file = resolve(path)
-  if (!existsSync(file)) throw notFound(`there is no ${file}; "wslb init" writes a config`)
-  const { exported, inputs } = await (extname(file) === '.json' ? readJson(file) : runModule(file, context))
+  const content = read(file)
+  const { exported, inputs } = await (extname(file) === '.json'
+    ? parseJson(file, content.toString())
+    : runModule(file, content, context))
   if (!isObject(exported)) {
     const message = `${file}: the default export is ${exported === undefined ? 'missing' : show(exported)}; write export default defineConfig({ … })`
     throw new ConfigLoadError([{ message }], inputs)
@@ -36,14 +37,28 @@ export async function loadConfigFile(path: string, context: ConfigContext): Prom
   return { config: absoluteCertificates(exported, dirname(file)), file, inputs }
 }
 
+function read(file: string): Buffer {
+  try {
+    return readRegularFile(file)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw notFound(`there is no ${file}; "wslb init" writes a config`)
+    throw new ConfigLoadError(
+      [{ message: `cannot read the config: ${messageOf(error)}`, cause: error }],
+      new Map([[file, digestOf(file)]]),
+    )
+  }
+}
+
 interface Exported {
   readonly exported: unknown
   readonly inputs: ReadonlyMap<string, string>
 }
 
-async function runModule(file: string, context: ConfigContext): Promise<Exported> {
+async function runModule(file: string, content: Buffer, context: ConfigContext): Promise<Exported> {
   // The path as it was given may be a symbolic link; esbuild names its target only.
-  const entry = [file, digestOf(file)] as const
+  const entry = [file, digest(content)] as const
   if (!/^\.m?[tj]s$/.test(extname(file))) {
     const message = `${file}: a config file ends in .ts, .mts, .js, .mjs or .json; CommonJS is fine inside .js`
     throw new ConfigLoadError([{ message }], new Map([entry]))
@@ -88,8 +103,7 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
   }
 }
 
-async function readJson(file: string): Promise<Exported> {
-  const content = await readFile(file, 'utf8')
+async function parseJson(file: string, content: string): Promise<Exported> {
   const inputs = new Map([[file, digest(content)]])
   try {
     return { exported: JSON.parse(content) as unknown, inputs }

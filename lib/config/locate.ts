@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
+import { readRegularFile } from './regular-file.ts'
 
 /** The message of an error, with file:line before each problem of a config where that can be found. */
 export function explain(error: unknown, files: readonly string[]): string {
@@ -42,7 +42,7 @@ function linesOf(files: readonly string[]): Line[] {
 
 function textOf(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readRegularFile(file).toString()
   } catch {
     return ''
   }

@@ -1,9 +1,9 @@
-import { type FSWatcher, statSync, watch } from 'node:fs'
+import { type FSWatcher, type Stats, statSync, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type Clock, type Timer } from '../core/clock.ts'
-import { digestOf, EMPTY, TEMPORARY_PREFIX } from './digest.ts'
+import { ABSENT, digestOf, EMPTY, TEMPORARY_PREFIX, UNKNOWN } from './digest.ts'
 
-/** Absolute paths → digest of the content (of the listing, for a directory); empty for what is not there. */
+/** Absolute paths → {@link digestOf} them. */
 export type Inputs = ReadonlyMap<string, string>
 
 export interface WatchOptions {
@@ -18,6 +18,8 @@ export interface WatchOptions {
 const QUIET = 100
 /** How long a file may be empty or missing before that is taken for the new content. */
 const UNFINISHED = 500
+/** Until the next look at what could not be read: no event may tell that it can be read again. */
+const UNREADABLE = 2_000
 
 interface Watched {
   readonly watcher: FSWatcher
@@ -74,12 +76,16 @@ export class InputWatcher {
   #look(unfinishedIsNew: boolean): void {
     this.#timer = undefined
     this.#arm()
-    const now = new Map([...this.#inputs.keys()].map((path) => [path, digestOf(path)]))
-    const changed = [...now].filter(([path, digest]) => digest !== this.#inputs.get(path))
-    if (changed.length === 0) return
-    const unfinished = changed.some(([, digest]) => digest === '' || digest === EMPTY)
+    const now = [...this.#inputs.keys()].map((path) => [path, digestOf(path)] as const)
+    const known = now.filter(([, digest]) => digest !== UNKNOWN)
+    const changed = known.filter(([path, digest]) => digest !== this.#inputs.get(path))
+    if (changed.length === 0) {
+      if (known.length < now.length) this.#lookIn(UNREADABLE)
+      return
+    }
+    const unfinished = changed.some(([, digest]) => digest === ABSENT || digest === EMPTY)
     if (unfinished && !unfinishedIsNew) return this.#lookIn(UNFINISHED, true)
-    this.#inputs = now
+    this.#inputs = new Map([...this.#inputs, ...changed])
     this.#options.onChange()
   }
 
@@ -126,9 +132,18 @@ export class InputWatcher {
   }
 }
 
-/** The directory to watch for a path, and its inode: the path itself, or the first one above it that is there. */
+/** The directory to watch for a path, and its inode: the path itself, or the first one above it that can be seen. */
 function existingDirectory(path: string): [directory: string, inode: number] {
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = statsOf(path)
   if (stats?.isDirectory() || dirname(path) === path) return [path, stats?.ino ?? 0]
   return existingDirectory(dirname(path))
+}
+
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    // ELOOP, EACCES, …: as good as not there.
+    return undefined
+  }
 }

@@ -22,6 +22,7 @@ export const ERROR_KINDS = {
   WSLB_BAD_HANDSHAKE: { blame: 'client', status: 400, retryable: false },
   WSLB_BAD_VERSION: { blame: 'client', status: 426, retryable: false },
   WSLB_CLIENT_GONE: { blame: 'client', status: 499, closeCode: 1001, retryable: false },
+  WSLB_BODY_TIMEOUT: { blame: 'client', status: 408, retryable: false },
   WSLB_REFUSED: { blame: 'client', status: 403, retryable: false },
   WSLB_NO_ROUTE: { blame: 'client', status: 404, retryable: false },
   WSLB_HOOK_FAILED: { blame: 'internal', status: 500, retryable: false },

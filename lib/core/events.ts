@@ -14,7 +14,7 @@ export interface BackendTroubleEvent extends BackendEvent {
 }
 
 export interface BackendDrainedEvent extends BackendEvent {
-  /** Tunnels that were cut because the deadline had come. */
+  /** Tunnels and requests that were cut because the deadline had come. */
   readonly cut: number
 }
 

@@ -44,7 +44,12 @@ export class HeaderEdits {
 export const FRAMING_FIELDS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
+  'expect',
+  'http2-settings',
   'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
   'transfer-encoding',
   'upgrade',
 ])

@@ -30,9 +30,9 @@ function targetOf(message: IncomingMessage & { baseUrl?: string; originalUrl?: s
   return (message.baseUrl ? message.originalUrl : message.url) ?? ''
 }
 
-/** Absolute-form targets carry the host themselves (RFC 9112 §3.2.2). */
+/** Absolute-form targets carry the host themselves (RFC 9112 §3.2.2); whether it is one is asked later. */
 function splitTarget(target: string): { authority?: string; path: string } {
-  const match = target.startsWith('/') ? null : /^https?:\/\/([^/?#@]+)(.*)$/i.exec(target)
+  const match = target.startsWith('/') ? null : /^https?:\/\/([^/?#]+)(.*)$/i.exec(target)
   if (!match) return { path: target }
   const rest = match[2]!
   return { authority: match[1]!, path: rest.startsWith('/') ? rest : `/${rest}` }

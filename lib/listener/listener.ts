@@ -32,6 +32,8 @@ export class Listener {
     this.#options = options
     this.#server = server
     server.on('connection', (socket: Socket) => {
+      // A replayed request brings its connection in once more.
+      if (this.#sockets.has(socket)) return
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
     })

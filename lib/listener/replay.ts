@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server } from 'node:http'
 import { type Socket } from 'node:net'
 import { listTokens } from '../protocol/headers.ts'
+import { isBusy } from './turns.ts'
 
 /**
  * Gives a request back to the server that took it for an upgrade, e.g. `Upgrade: h2c` from Java's HttpClient or
@@ -13,6 +14,8 @@ export function replayAsRequest(
   socket: Socket,
   head: Buffer,
 ): void {
+  // Behind a request that is still to be answered: its answer and this one would get into each other's way.
+  if (isBusy(socket)) return void socket.destroy()
   let text = `${message.method} ${message.url} HTTP/${message.httpVersion}\r\n`
   const { rawHeaders } = message
   for (let i = 0; i < rawHeaders.length; i += 2) {

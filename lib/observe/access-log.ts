@@ -54,9 +54,14 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     listen('backend:removed', (event) => tell('backend:removed', event, 'removed'))
     listen('backend:draining', (event) => tell('backend:draining', event, 'draining'))
     listen('backend:drained', (event) =>
-      tell('backend:drained', event, event.cut > 0 ? `drained, ${event.cut} tunnels cut` : 'drained', {
-        cut: event.cut,
-      }),
+      tell(
+        'backend:drained',
+        event,
+        event.cut > 0 ? `drained, ${event.cut} cut at the deadline` : 'drained',
+        {
+          cut: event.cut,
+        },
+      ),
     )
     listen('config:reload', ({ plan }) =>
       logger.info({ event: 'config:reload', ...plan }, `config reloaded: ${describePlan(plan)}`),

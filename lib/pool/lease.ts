@@ -5,16 +5,29 @@ export class Lease {
   readonly backend: Backend
   /** `Set-Cookie` values that tie the client to the backend; empty when it is tied already. */
   readonly setCookies: readonly string[]
-  #onRelease: ((backend: Backend, error: unknown) => void) | undefined
+  /** Ends at once whatever the lease is used for; set by whoever uses it. */
+  onCut: (() => void) | undefined
+  #isCut = false
+  #onRelease: ((lease: Lease, error: unknown) => void) | undefined
 
   constructor(
     backend: Backend,
     setCookies: readonly string[],
-    onRelease: (backend: Backend, error: unknown) => void,
+    onRelease: (lease: Lease, error: unknown) => void,
   ) {
     this.backend = backend
     this.setCookies = setCookies
     this.#onRelease = onRelease
+  }
+
+  /** The deadline of a drain has come; nothing new may begin under this lease. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  cut(): void {
+    this.#isCut = true
+    this.onCut?.()
   }
 
   /**
@@ -24,6 +37,6 @@ export class Lease {
   release(error?: unknown): void {
     const onRelease = this.#onRelease
     this.#onRelease = undefined
-    onRelease?.(this.backend, error)
+    onRelease?.(this, error)
   }
 }

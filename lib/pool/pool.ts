@@ -77,7 +77,11 @@ export class Pool {
     const [backend, setCookies] = this.#decide(request, tried)
     backend.load++
     if (backend.saturated) this.#candidates.invalidate()
-    return new Lease(backend, setCookies, this.#release)
+    const lease = new Lease(backend, setCookies, this.#release)
+    const held = this.#held.get(backend)
+    if (held) held.add(lease)
+    else this.#held.set(backend, new Set([lease]))
+    return lease
   }
 
   /** Everything here may be the user's own code: what it throws and returns is checked. */
@@ -115,7 +119,17 @@ export class Pool {
     return backend
   }
 
-  readonly #release = (backend: Backend, error: unknown): void => {
+  /** Ends everything that runs on a backend. @returns how much that was */
+  cut(backend: Backend): number {
+    const held = [...(this.#held.get(backend) ?? [])]
+    for (const lease of held) lease.cut()
+    return held.length
+  }
+  readonly #held = new WeakMap<Backend, Set<Lease>>()
+
+  readonly #release = (lease: Lease, error: unknown): void => {
+    const { backend } = lease
+    this.#held.get(backend)!.delete(lease)
     if (backend.saturated) this.#candidates.invalidate()
     if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
     if (error == null || (error instanceof WslbError && error.blame !== 'backend')) return

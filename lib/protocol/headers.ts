@@ -30,6 +30,12 @@ export function valuesOf(rawHeaders: readonly string[], name: string): string[] 
   return values
 }
 
+/** The block without a field. `name` is lower case. */
+export function withoutField(rawHeaders: readonly string[], name: string): readonly string[] {
+  const at = rawHeaders.findIndex((field, i) => i % 2 === 0 && field.toLowerCase() === name)
+  return at < 0 ? rawHeaders : withoutField(rawHeaders.toSpliced(at, 2), name)
+}
+
 /** Members of comma-separated lists, lower case (RFC 9110 §5.6.1). */
 export function listTokens(values: readonly string[]): string[] {
   return values

@@ -19,6 +19,8 @@ export interface ProxySettings {
   readonly timeouts: {
     readonly connect: number
     readonly response: number
+    /** For a client to send something of its request body. */
+    readonly body: number
     readonly hook: number
     readonly handshake: number
   }

@@ -21,6 +21,9 @@ export interface DrainDependencies {
   readonly tunnels: Tunnels
 }
 
+/** For what has been cut to come to its end. */
+const GRACE = 1_000
+
 interface Drain {
   readonly done: Promise<void>
   /** Ends the drain; what is still open lives on. */
@@ -60,8 +63,9 @@ export class Drains {
     const timers = [
       closeAtPace(() => tunnels.of(backend), { cause: 'drain', ...how }, this.#deps),
       clock.schedule(deadline, () => {
-        cut = tunnels.of(backend).length
-        for (const tunnel of tunnels.of(backend)) tunnel.destroy('drain')
+        cut = pool.cut(backend)
+        // What balancer.pick() has given away is not ours to end, nor to wait for.
+        timers.push(clock.schedule(GRACE, () => stopWaiting(drained)))
       }),
     ]
     const finish = () => {
@@ -69,15 +73,17 @@ export class Drains {
       this.#byBackend.delete(backend)
       settle()
     }
-    events.emit('backend:draining', who)
-    const stopWaiting = pool.whenIdle(backend, () => {
+    const drained = () => {
       finish()
       events.emit('backend:drained', { ...who, cut })
-    })
-    return () => {
-      stopWaiting()
-      finish()
     }
+    events.emit('backend:draining', who)
+    const cancelWait = pool.whenIdle(backend, drained)
+    const stopWaiting = (then: () => void) => {
+      cancelWait()
+      then()
+    }
+    return () => stopWaiting(finish)
   }
 
   cancel(backend: Backend): void {

@@ -3,14 +3,16 @@ import { type Dispatcher, type Pool as HttpPool } from 'undici'
 import { WslbError, balancerClosed, messageOf, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
-import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
+import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
 import { type HttpConnection, type HttpDispatchOptions } from '../upstream/http-client.ts'
+import { assertChunkedOnly } from './coding.ts'
+import { REASON_PHRASE, responseHead } from './refusal.ts'
 import { reset } from './reset.ts'
 
 /** RFC 9110 §9.2.2: sending one of these twice is no different from sending it once. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
-/** What a status line may carry (RFC 9112 §4). */
-const REASON_PHRASE = /^[\t\x20-\x7e]*$/
+/** Early Hints passed on for one request. */
+const MOST_HINTS = 16
 /** Also what two differing lengths come to. */
 const CUT_SHORT = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 
@@ -33,6 +35,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
   readonly #response: ServerResponse
   #controller: Dispatcher.DispatchController | undefined
+  readonly #startedAt = performance.now()
+  #hints = 0
   #answered = false
   #connection: HttpConnection | undefined
   #repeat: (() => void) | undefined
@@ -56,6 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#reject = reject
       this.#response.on('close', this.#onClose)
       this.#response.on('drain', this.#onDrain)
+      this.#options.lease.onCut = () => this.#connection?.cut(balancerClosed())
       const options: HttpDispatchOptions & { servername: string } = {
         path: request.url,
         method: request.method,
@@ -88,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     try {
       yield* body
     } catch (error) {
-      this.#onClose()
+      if (!(error instanceof WslbError)) this.#onClose()
       throw error
     }
   }
@@ -98,6 +103,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#gone) controller.abort(clientGone())
+    else if (this.#options.lease.isCut) controller.abort(balancerClosed())
   }
 
   onResponseStarted(): void {
@@ -110,7 +116,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
     reason = '',
   ): void {
-    if (status < 200) return this.#inform(status, headers)
+    if (status < 200) return this.#inform(controller, status, headers)
     try {
       this.#writeHead(controller, status, headers, reason)
     } catch (thrown) {
@@ -125,10 +131,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     reason: string,
   ): void {
     const { request, lease } = this.#options
-    const fields = responseHeaders(rawText(controller.rawHeaders), lease.setCookies, request.edits.toClient)
-    const block = this.#mayCarryTrailers(headers) ? fields : withoutTrailer(fields)
-    if (reason !== '' && REASON_PHRASE.test(reason)) this.#response.writeHead(status, reason, block)
-    else this.#response.writeHead(status, block)
+    assertChunkedOnly(lease.backend, headers['transfer-encoding'])
+    const raw = rawText(controller.rawHeaders)
+    const passing = this.#mayCarryTrailers(headers) ? raw : withoutField(raw, 'trailer')
+    const fields = responseHeaders(passing, lease.setCookies, request.edits.toClient)
+    if (reason !== '' && REASON_PHRASE.test(reason)) this.#response.writeHead(status, reason, fields)
+    else this.#response.writeHead(status, fields)
     process.nextTick(flush, this.#response)
   }
 
@@ -170,15 +178,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#response.off('drain', this.#onDrain)
   }
 
-  /** 103 Early Hints pass (RFC 8297); other interim responses concern this hop only. */
-  #inform(status: number, headers: Record<string, string | string[] | undefined>): void {
-    const { link } = headers
-    if (status !== 103 || link === undefined || this.#options.request.httpVersion !== '1.1') return
-    try {
-      this.#response.writeEarlyHints({ link })
-    } catch {
-      // A malformed hint is no reason to lose the response.
-    }
+  /**
+   * 103 Early Hints pass (RFC 8297), a few, while the client keeps up; other interim responses concern this hop only.
+   * Written here because Node checks a `Link` with a regular expression that a backend can make run for hours.
+   */
+  #inform(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    { link }: Record<string, string | string[] | undefined>,
+  ): void {
+    const { request, message, timeout } = this.#options
+    // undici starts its time anew at each of them.
+    if (performance.now() - this.#startedAt > timeout) return controller.abort(this.#tooLate())
+    const { socket } = message
+    if (status !== 103 || link === undefined || request.httpVersion !== '1.1') return
+    if (socket.writableNeedDrain || this.#response.headersSent || ++this.#hints > MOST_HINTS) return
+    const fields = [link].flat().flatMap((value) => ['Link', value])
+    socket.write(responseHead(103, undefined, fields))
   }
 
   #mayCarryTrailers(headers: Record<string, unknown>): boolean {
@@ -188,8 +204,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     )
   }
 
+  #tooLate(): WslbError {
+    const { lease, timeout } = this.#options
+    return new WslbError(
+      'WSLB_RESPONSE_TIMEOUT',
+      `${lease.backend.url.host} did not answer within ${timeout} ms`,
+    )
+  }
+
   #explain(error: Error & { code?: string }): WslbError {
-    const { message, lease, request, timeout } = this.#options
+    const { message, lease, request } = this.#options
     if (this.#gone || message.errored) return clientGone()
     // Dialling was given up, though the client is still there, only when the balancer closes.
     const closed = error instanceof WslbError && error.code === 'WSLB_CLIENT_GONE'
@@ -203,9 +227,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return new WslbError('WSLB_BAD_REQUEST', `refused: ${messageOf(error)}`, { cause: error })
     }
     if (code === 'UND_ERR_HEADERS_TIMEOUT') {
-      return new WslbError('WSLB_RESPONSE_TIMEOUT', `${host} did not answer within ${timeout} ms`, {
-        cause: error,
-      })
+      return this.#tooLate()
     }
     if (
       error.name === 'HTTPParserError' ||
@@ -230,7 +252,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-function clientGone(): WslbError {
+export function clientGone(): WslbError {
   return new WslbError('WSLB_CLIENT_GONE', 'the client left before the response was complete')
 }
 
@@ -243,9 +265,4 @@ function rawText(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
   return Array.isArray(raw)
     ? raw.map((item: Buffer | string) => (typeof item === 'string' ? item : item.toString('latin1')))
     : []
-}
-
-function withoutTrailer(fields: string[]): string[] {
-  const at = fields.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'trailer')
-  return at < 0 ? fields : withoutTrailer(fields.toSpliced(at, 2))
 }

@@ -2,10 +2,11 @@ import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Clock } from '../core/clock.ts'
 import { type WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
+import { enter, refuseTheRest, turn } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, clientGone } from './exchange.ts'
 import { type OwnAnswer, lengthOf, refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { runHook } from './run-hook.ts'
@@ -27,12 +28,14 @@ export async function forward(
   const { clock, events, settings } = context
   const startedAt = clock.now()
   const trace: Trace = { pool: undefined, backend: undefined, attempts: 0 }
-  const body = new RequestBody(message, response, awaitsContinue)
+  const body = new RequestBody(message, response, { awaitsContinue, clock, silence: settings.timeouts.body })
   let bytesOut = 0
   let error: WslbError | undefined
+  const leave = enter(message.socket)
   response.on('error', ignore)
   if (context.state !== 'open') response.shouldKeepAlive = false
   try {
+    if (!(await turn(message, response))) throw clientGone()
     refuseAmbiguous(request)
     body.assertUnread()
     if (context.state === 'closed') throw balancerClosed()
@@ -58,8 +61,10 @@ export async function forward(
     }
   } catch (thrown) {
     error = toWslbError(thrown)
-    if (!response.headersSent && !response.destroyed) bytesOut = send(response, refusal(request, error), body)
+    if (error.code === 'WSLB_BAD_REQUEST') refuseTheRest(message.socket)
+    bytesOut = refuse(request, message, response, error, body)
   }
+  leave()
   if (trace.backend) trace.backend.counters.requests++
   if (!events.wants('request:done')) return
   events.emit('request:done', {
@@ -88,6 +93,23 @@ async function runOnRequest(context: ProxyContext, request: IncomingRequest, res
     })
   } finally {
     response.off('close', onClose)
+  }
+}
+
+/** @returns the length of the body; 0 where the response is on its way already, or cannot be sent */
+function refuse(
+  request: IncomingRequest,
+  { socket }: IncomingMessage,
+  response: ServerResponse,
+  error: WslbError,
+  body: RequestBody,
+): number {
+  if (response.headersSent || response.destroyed || socket.destroyed) return 0
+  try {
+    return send(response, refusal(request, error), body)
+  } catch {
+    socket.destroy()
+    return 0
   }
 }
 

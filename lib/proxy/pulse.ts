@@ -41,10 +41,16 @@ export class Pulse {
 
   /** To be called every half period. @returns false when the leg is dead */
   beat(): boolean {
-    if (this.#showsLife()) this.#silent = 0
-    else if (++this.#silent === GIVE_UP) return false
-    else if (this.#silent === ASK || this.#silent === ASK_AGAIN) this.#ping()
-    return true
+    if (this.#showsLife()) {
+      this.#silent = 0
+      return true
+    }
+    this.#silent++
+    const due = this.#silent === ASK || this.#silent === ASK_AGAIN
+    // Within a long frame there is no place for a Ping: nothing was asked, so nothing is held against the leg,
+    // unless it does not take the frame either.
+    if (due && !this.#ping() && !this.#waiting) this.#silent--
+    return this.#silent < GIVE_UP
   }
 
   #showsLife(): boolean {
@@ -59,11 +65,12 @@ export class Pulse {
     return alive
   }
 
-  #ping(): void {
+  #ping(): boolean {
     const { sends, receives, masked, clock } = this.#options
     const nonce = randomBytes(8)
-    if (!receives.inject(controlFrame(OPCODE.ping, nonce, masked))) return
+    if (!receives.inject(controlFrame(OPCODE.ping, nonce, masked))) return false
     const sentAt = clock.now()
     sends.awaitPong(nonce, () => (this.rtt = clock.now() - sentAt))
+    return true
   }
 }

@@ -72,9 +72,13 @@ export function lengthOf(status: number, body: Uint8Array): readonly string[] {
   return status === 204 || status === 304 ? [] : ['Content-Length', String(body.length)]
 }
 
+/** What a status line may carry (RFC 9112 §4). */
+export const REASON_PHRASE = /^[\t\x20-\x7e]*$/
+
 /** Status line and fields (RFC 9112 §4); values were checked when they were taken in. */
 export function responseHead(status: number, reason: string | undefined, headers: readonly string[]): Buffer {
-  let head = `HTTP/1.1 ${status} ${reason ?? STATUS_CODES[status] ?? ''}\r\n`
+  const phrase = reason !== undefined && REASON_PHRASE.test(reason) ? reason : (STATUS_CODES[status] ?? '')
+  let head = `HTTP/1.1 ${status} ${phrase}\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
   return Buffer.from(`${head}\r\n`, 'latin1')
 }

@@ -25,6 +25,7 @@ export async function relayResponse(
   const { socket } = client
   // An answer without an end would otherwise be waited for long after its client has left.
   const onGone = () => void response.destroy()
+  lease.onCut = onGone
   client.gone.addEventListener('abort', onGone, { once: true })
   try {
     for await (const chunk of response) {

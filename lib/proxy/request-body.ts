@@ -1,18 +1,31 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Clock, type Timer } from '../core/clock.ts'
 import { WslbError } from '../core/errors.ts'
+
+export interface RequestBodyOptions {
+  /** The client waits for `100 Continue`, and nobody has sent it yet. */
+  readonly awaitsContinue: boolean
+  readonly clock: Clock
+  /** Milliseconds in which a client must send something of its body. */
+  readonly silence: number
+}
 
 /** The client's body, read only when a backend is there to take it; `100 Continue` is sent at that moment. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #message: IncomingMessage
   readonly #response: ServerResponse
+  readonly #clock: Clock
+  readonly #silence: number
   #awaitsContinue: boolean
   /** Read so far. */
   bytes = 0
 
-  constructor(message: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) {
+  constructor(message: IncomingMessage, response: ServerResponse, options: RequestBodyOptions) {
     this.#message = message
     this.#response = response
-    this.#awaitsContinue = awaitsContinue
+    this.#clock = options.clock
+    this.#silence = options.silence
+    this.#awaitsContinue = options.awaitsContinue
   }
 
   /** RFC 9112 §6.3: without either field a request has no body. */
@@ -38,9 +51,25 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     if (this.#awaitsContinue) this.#response.writeContinue()
     this.#awaitsContinue = false
-    for await (const chunk of this.#message.iterator({ destroyOnReturn: false })) {
-      this.bytes += (chunk as Uint8Array).length
-      yield chunk as Uint8Array
+    const chunks: AsyncIterator<Uint8Array> = this.#message.iterator({ destroyOnReturn: false })
+    for (;;) {
+      const { done, value } = await this.#inTime(chunks.next())
+      if (done === true) return
+      this.bytes += value.length
+      yield value
     }
+  }
+
+  /** Only while the backend waits for more: a backend that takes its time is no fault of the client. */
+  async #inTime<T>(next: Promise<T>): Promise<T> {
+    let timer: Timer | undefined
+    const silence = new Promise<never>((_resolve, reject) => {
+      timer = this.#clock.schedule(this.#silence, () =>
+        reject(
+          new WslbError('WSLB_BODY_TIMEOUT', `nothing of the request body came for ${this.#silence} ms`),
+        ),
+      )
+    })
+    return Promise.race([next, silence]).finally(() => timer?.cancel())
   }
 }

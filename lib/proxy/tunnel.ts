@@ -155,8 +155,8 @@ export class Tunnel {
   /** Starts the flow, first what either side sent before it. */
   start(early: { fromClient: readonly Buffer[]; clientEnded: boolean; fromBackend: Buffer }): void {
     const { fromClient, clientEnded, fromBackend } = early
-    if (fromBackend.length > 0) this.#pass(this.#upstream, fromBackend)
-    for (const chunk of fromClient) this.#pass(this.#client, chunk)
+    if (fromBackend.length > 0) this.#pass(this.#upstream, this.#client, fromBackend)
+    for (const chunk of fromClient) this.#pass(this.#client, this.#upstream, chunk)
     if (clientEnded) this.#finished(this.#client, this.#upstream)
     if (!this.#upstream.socket.writableNeedDrain) this.#client.socket.resume()
     if (!this.#client.socket.writableNeedDrain) this.#upstream.socket.resume()
@@ -183,7 +183,7 @@ export class Tunnel {
 
   #listen(from: Leg, to: Leg): void {
     const { socket } = from
-    socket.on('data', (chunk: Buffer) => this.#pass(from, chunk))
+    socket.on('data', (chunk: Buffer) => this.#pass(from, to, chunk))
     socket.on('drain', () => to.socket.resume())
     socket.on('end', () => this.#finished(from, to))
     socket.on('error', (error) => {
@@ -192,7 +192,7 @@ export class Tunnel {
     socket.on('close', () => this.#closed(from, to))
   }
 
-  #pass(from: Leg, chunk: Buffer): void {
+  #pass(from: Leg, to: Leg, chunk: Buffer): void {
     const { sends } = from
     const alreadyOver = sends.over
     sends.pass(chunk)
@@ -201,7 +201,7 @@ export class Tunnel {
       this.#ending = { closedBy: from.name, cause: 'normal', code: undefined, error: undefined }
       this.#atMost(CLOSING, () => this.#finishBoth())
     }
-    if (this.#linger && this.#oneHasFinished) this.#atMost(LINGER, () => this.#cut())
+    if (this.#linger && to.socket.writable && this.#oneHasFinished) this.#atMost(LINGER, () => this.#cut())
   }
 
   /** Half-closed but alive: then the linger counts silence, not time. */

@@ -1,13 +1,17 @@
 import { type Socket } from 'node:net'
+import { type IncomingMessage } from 'node:http'
+import { type Backend } from '../core/backend.ts'
 import { WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
+import { isBusy } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { checkHandshake } from '../protocol/handshake.ts'
-import { requestHeaders, responseHeaders } from '../protocol/headers.ts'
+import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
+import { assertChunkedOnly } from './coding.ts'
 import { PendingClient } from './pending-client.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
@@ -21,6 +25,8 @@ export async function upgrade(
   socket: Socket,
   head: Buffer,
 ): Promise<void> {
+  // Behind a pipelined request: its response would end up in the middle of the WebSocket stream.
+  if (isBusy(socket)) return void socket.destroy()
   const { clock, settings } = context
   const startedAt = clock.now()
   const client = new PendingClient(socket, head, clock)
@@ -63,20 +69,37 @@ export async function upgrade(
 async function dialUpgrade(
   { clock, settings: { timeouts, ownCookies } }: ProxyContext,
   request: IncomingRequest,
-  { backend }: Lease,
+  lease: Lease,
   key: string,
   { gone }: PendingClient,
 ): Promise<Accepted | Declined> {
+  const { backend } = lease
   const headers = requestHeaders(request, ownCookies)
   const result = await handshake(
     backend,
     { path: request.url, headers, key },
     { clock, connectTimeout: timeouts.connect, timeout: timeouts.handshake, signal: gone },
   )
-  if (!gone.aborted) return result
+  if (!gone.aborted && !lease.isCut) {
+    if (!result.accepted) assertRelayable(backend, result.response)
+    return result
+  }
   if (result.accepted) result.socket.destroy()
   else result.response.destroy()
+  if (!gone.aborted) throw balancerClosed()
   throw new WslbError('WSLB_CLIENT_GONE', 'the client left before the handshake was complete')
+}
+
+/** @throws WslbError `WSLB_BAD_ANSWER` for what cannot be passed on as it is */
+function assertRelayable(backend: Backend, response: IncomingMessage): void {
+  try {
+    assertChunkedOnly(backend, response.headers['transfer-encoding'])
+    if ((response.statusCode ?? 0) < 200)
+      throw new WslbError('WSLB_BAD_ANSWER', `${backend.url.host} answered nonsense`)
+  } catch (error) {
+    response.destroy()
+    throw error
+  }
 }
 
 /** The `101` goes out, and the two sockets become one tunnel. */
@@ -120,10 +143,16 @@ function open(
     },
   })
   tunnels.add(tunnel)
+  lease.onCut = () => tunnel.destroy('drain')
   context.heartbeat.start()
   context.idleSweep.start()
   backend.counters.upgrades++
-  const headers = responseHeaders(rawHeaders, lease.setCookies, request.edits.toClient)
+  // A `101` has no body (RFC 9110 §8.6).
+  const headers = responseHeaders(
+    withoutField(rawHeaders, 'content-length'),
+    lease.setCookies,
+    request.edits.toClient,
+  )
   client.socket.write(
     responseHead(101, undefined, [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket']),
   )

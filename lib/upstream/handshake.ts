@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import { type Socket } from 'node:net'
 import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
@@ -50,12 +50,7 @@ export async function handshake(
   const startedAt = clock.now()
   const socket = await dial(backend, { clock, signal, timeout: Math.min(connectTimeout, timeout) })
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({
-      createConnection: () => socket,
-      path,
-      headers: [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
-      setHost: false,
-    })
+    const outgoing = send(socket, path, headers)
     const timer = clock.schedule(Math.max(0, timeout - (clock.now() - startedAt)), () =>
       fail(
         new WslbError(
@@ -97,6 +92,20 @@ export async function handshake(
     })
     outgoing.end()
   })
+}
+
+function send(socket: Socket, path: string, headers: readonly string[]): ClientRequest {
+  try {
+    return httpRequest({
+      createConnection: () => socket,
+      path,
+      headers: [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
+      setHost: false,
+    })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
 }
 
 function answerError(backend: Backend, error: NodeJS.ErrnoException): WslbError {

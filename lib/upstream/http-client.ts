@@ -1,5 +1,6 @@
 import { type Socket } from 'node:net'
 import { Client, type Dispatcher } from 'undici'
+import { WslbError } from '../core/errors.ts'
 
 /** The connection one request is given. */
 export interface HttpConnection {
@@ -27,7 +28,11 @@ export class HttpClient extends Client {
       ...options,
       connect: (_options, callback) => {
         open().then(
-          (socket) => callback(null, (current.socket = socket)),
+          (socket) => {
+            // It may have died in the moment between our listeners and undici's.
+            if (socket.destroyed) callback(lost(origin), null)
+            else callback(null, (current.socket = socket))
+          },
           (error: Error) => callback(error, null),
         )
       },
@@ -43,4 +48,8 @@ export class HttpClient extends Client {
     })
     return super.dispatch(options, handler)
   }
+}
+
+function lost({ host }: URL): WslbError {
+  return new WslbError('WSLB_CONNECT_FAILED', `${host} closed the connection as soon as it was open`)
 }
