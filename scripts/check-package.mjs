@@ -11,6 +11,7 @@ const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 const temporary = mkdtempSync(join(tmpdir(), 'wslb-package-'))
 
 const CONSUMER = `
+import { createServer } from 'node:http'
 import { createBalancer, defineConfig, loadConfig, WslbError, type Config, type Plan } from 'wslb'
 
 const config = defineConfig({ listen: 0, backends: ['http://127.0.0.1:1', { id: 'b', url: 'http://127.0.0.1:2' }] })
@@ -26,6 +27,32 @@ export async function run(): Promise<Plan> {
     throw error instanceof WslbError ? new Error(error.code) : error
   }
 }
+
+const embedded = createBalancer(config)
+createServer((request, response) => {
+  const choice = embedded.pick(request)
+  response.writeHead(200, choice.headers).end(choice.backend.id)
+  choice.release()
+})
+
+// A typo is found in every form, and a literal keeps its type in every form.
+// @ts-expect-error lisen
+defineConfig({ backends: [], lisen: 0 })
+// @ts-expect-error lisen
+defineConfig(({ signal }) => ({ backends: [], lisen: signal.aborted ? 0 : 1 }))
+// @ts-expect-error lisen
+defineConfig(async ({ signal }) => ({ backends: [], lisen: signal.aborted ? 0 : 1 }))
+// @ts-expect-error rondom
+defineConfig(async () => ({ backends: [], balance: 'rondom' }))
+// @ts-expect-error no config at all
+defineConfig(async () => 'http://127.0.0.1:1')
+defineConfig(({ signal }) => {
+  return { backends: [], health: { interval: signal.aborted ? '1s' : '2s' } }
+})
+defineConfig(async ({ previous }) => {
+  const next = { backends: [], balance: { name: 'first', pick: (candidates) => candidates[0]! } } satisfies Config
+  return previous ?? { ...next, sticky: ['cookie'], hooks: { onRequest: ({ path }) => void path.length } }
+})
 `
 
 function run(command, args, cwd, timeout = 300_000) {
