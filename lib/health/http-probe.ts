@@ -27,7 +27,7 @@ export function httpProbe({ method, path, headers, expect }: HttpProbeOptions): 
       outgoing.on('response', (response) => {
         const { statusCode = 0 } = response
         if (expect(statusCode)) resolve()
-        else reject(new Error(`${method} ${path} answered ${statusCode}`))
+        else reject(new Error(`${method} ${path} answered ${statusCode} (see health.path and health.expect)`))
       })
       outgoing.end()
     }).finally(() => socket.destroy())

@@ -12,6 +12,7 @@ export class ProbeLoop {
   readonly #state: HealthState
   #options: HealthOptions
   #timer: Timer | undefined
+  #dueAt = 0
   #running: AbortController | undefined
   #stopped = false
 
@@ -28,17 +29,17 @@ export class ProbeLoop {
   }
 
   set options(options: HealthOptions) {
-    const { interval, debounce } = this.#options
     this.#options = options
     this.#state.options = options
-    // Only then: a reload that changes something else must not put a probe off.
-    const otherPace = interval !== options.interval || debounce !== options.debounce
-    if (otherPace && !this.#running && !this.#stopped) this.#schedule(this.#period())
+    if (this.#running || this.#stopped) return
+    // Perhaps the probe itself was mended: a backend that is not up is asked soon. But no reload puts a probe off.
+    const delay = this.#backend.health === 'up' ? this.#period() : this.#soon()
+    if (this.#deps.clock.now() + delay < this.#dueAt) this.#schedule(delay)
   }
 
   /** The first probe comes soon, but not the first probes of all backends in the same millisecond. */
   start(): void {
-    this.#schedule(this.#deps.random() * Math.min(this.#options.interval, 1_000))
+    this.#schedule(this.#soon())
   }
 
   /** A failure seen by traffic; the first one is followed up by a probe at once. */
@@ -57,6 +58,7 @@ export class ProbeLoop {
 
   #schedule(delay: number): void {
     this.#timer?.cancel()
+    this.#dueAt = this.#deps.clock.now() + delay
     this.#timer = this.#deps.clock.schedule(delay, () => void this.#probe())
   }
 
@@ -81,6 +83,10 @@ export class ProbeLoop {
     if (!failure) this.#state.succeeded()
     else if (!isOurOwn(failure.error)) this.#state.failed(`probe: ${messageOf(failure.error)}`)
     this.#schedule(Math.max(0, this.#period() - (clock.now() - startedAt)))
+  }
+
+  #soon(): number {
+    return this.#deps.random() * Math.min(this.#options.interval, 1_000)
   }
 
   /** A suspect backend is asked often enough to be cleared well before the debounce has passed. */

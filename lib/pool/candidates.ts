@@ -28,6 +28,12 @@ export class Candidates {
     this.#lastResort = lastResort
   }
 
+  /** Nobody is left but those that are down. */
+  get lastResort(): boolean {
+    const [first] = this.list(undefined)
+    return first?.health === 'down'
+  }
+
   /** Whether it is in a list that was handed out; the answer costs the same for three backends and for ten thousand. */
   includes(list: readonly Backend[], backend: Backend): boolean {
     let members = this.#members.get(list)

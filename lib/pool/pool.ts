@@ -100,9 +100,18 @@ export class Pool {
   #owner(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend | undefined {
     for (const strategy of this.#spec.sticky) {
       const backend = strategy.find(request, this.#backends)
-      if (backend && isUsable(backend) && !tried?.has(backend)) return backend
+      if (backend && !tried?.has(backend) && this.#isUsable(backend)) return backend
     }
     return undefined
+  }
+
+  /**
+   * Suspect is good enough for a client that belongs there: moving it would lose what the backend knows of it. So is
+   * down when all are: then it is more likely the probe that is wrong.
+   */
+  #isUsable(backend: Backend): boolean {
+    if (backend.adminState !== 'active' || backend.saturated) return false
+    return backend.health !== 'down' || this.#candidates.lastResort
   }
 
   #choose(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend {
@@ -226,8 +235,3 @@ const TROUBLE: ReadonlySet<ErrorCode> = new Set([
   'WSLB_HANDSHAKE_TIMEOUT',
   'WSLB_RESPONSE_TIMEOUT',
 ])
-
-/** Suspect is good enough for a client that belongs there: moving it would lose what the backend knows of it. */
-function isUsable(backend: Backend): boolean {
-  return backend.adminState === 'active' && backend.health !== 'down' && !backend.saturated
-}

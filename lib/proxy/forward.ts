@@ -65,6 +65,7 @@ export async function forward(
     bytesOut = refuse(request, message, response, error, body)
   }
   leave()
+  body.stop()
   if (trace.backend) trace.backend.counters.requests++
   if (!events.wants('request:done')) return
   events.emit('request:done', {

@@ -17,6 +17,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #clock: Clock
   readonly #silence: number
   #awaitsContinue: boolean
+  #timer: Timer | undefined
   /** Read so far. */
   bytes = 0
 
@@ -51,7 +52,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     if (this.#awaitsContinue) this.#response.writeContinue()
     this.#awaitsContinue = false
-    const chunks: AsyncIterator<Uint8Array> = this.#message.iterator({ destroyOnReturn: false })
+    const chunks = this.#message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array, undefined>
     for (;;) {
       const { done, value } = await this.#inTime(chunks.next())
       if (done === true) return
@@ -62,14 +63,19 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
 
   /** Only while the backend waits for more: a backend that takes its time is no fault of the client. */
   async #inTime<T>(next: Promise<T>): Promise<T> {
-    let timer: Timer | undefined
     const silence = new Promise<never>((_resolve, reject) => {
-      timer = this.#clock.schedule(this.#silence, () =>
+      this.#timer = this.#clock.schedule(this.#silence, () =>
         reject(
           new WslbError('WSLB_BODY_TIMEOUT', `nothing of the request body came for ${this.#silence} ms`),
         ),
       )
     })
-    return Promise.race([next, silence]).finally(() => timer?.cancel())
+    return Promise.race([next, silence]).finally(() => this.stop())
+  }
+
+  /** Nobody waits for more of it. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 }

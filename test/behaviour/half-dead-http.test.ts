@@ -73,7 +73,7 @@ for (const [name, [field, body, how]] of Object.entries(cuts)) {
     const done = next('request:done')
     if (how === 'fin') socket.end()
     else socket.resetAndDestroy()
-    t.match(await done, { error: { code: 'WSLB_BACKEND_RESET' } })
+    t.match(await done, { error: { code: 'WSLB_RESPONSE_CUT' } })
     t.equal(await client.closed, 'reset')
     t.notMatch(client.received, '0\r\n\r\n', 'no last chunk was made up')
     t.equal(backend.total, 1, 'it was not tried again')
