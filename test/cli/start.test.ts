@@ -136,7 +136,8 @@ t.test('a reload that wants a taken port changes nothing, and is told once', asy
   const taken = new URL(green.url).port
   edit(configOf([blue, green], `listen: [{ port: 0 }, { port: ${taken}, host: '127.0.0.1' }],`))
   const [line] = await wslb.logged(/^.*config rejected.*\n/m)
-  t.match(JSON.parse(line), { code: 'WSLB_LISTEN', reason: new RegExp(taken) })
+  const reason = new RegExp(`127\\.0\\.0\\.1:${taken}: .*EADDRINUSE.*choose another with listen\\.port`)
+  t.match(JSON.parse(line), { level: 'error', code: 'WSLB_LISTEN', reason })
   t.same(await seen(url), ['blue'])
   wslb.kill('SIGTERM')
   const { stderr } = await wslb.ended
