@@ -6,12 +6,12 @@ import { valuesOf } from './headers.ts'
 /**
  * Refuses what two readers could take for two different requests (RFC 9110 §4.2.4, RFC 9112 §3.2, §6.1, §6.3).
  * Node's parser has refused the plainly malformed already.
- * @throws WslbError `WSLB_BAD_REQUEST` (400; 505 for a version of HTTP that is not served)
+ * @throws WslbError `WSLB_BAD_REQUEST` (400)
  */
 export function refuseAmbiguous(request: IncomingRequest): void {
   const { rawHeaders, httpVersion, host, url } = request
-  // RFC 9110 §15.6.6: Node's parser takes 0.9 and 2.0 as well, in the framing of 1.1.
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw bad(`HTTP/${httpVersion}`, 505)
+  // Node's parser takes 0.9 and 2.0 as well; how such a message is framed nobody has written down.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw bad(`HTTP/${httpVersion}; 1.0 and 1.1 are served`)
   let hosts = 0
   let lengths = 0
   let codings = 0
@@ -48,6 +48,6 @@ function isHost(given: string): boolean {
   return HOST.test(given) || isIPv6(BRACKETED.exec(given)?.[1] ?? '')
 }
 
-function bad(what: string, status = 400): WslbError {
-  return new WslbError('WSLB_BAD_REQUEST', `refused: ${what}`, { status })
+function bad(what: string): WslbError {
+  return new WslbError('WSLB_BAD_REQUEST', `refused: ${what}`)
 }

@@ -57,6 +57,21 @@ const refused: Record<string, [request: string, status: RegExp]> = {
   'a malformed chunk size': [post('Transfer-Encoding: chunked', '0x5\r\nhello\r\n0\r\n\r\n'), /400/],
   'a target that is no path': [head('GET example.test HTTP/1.1', { Host: 'a' }), /400/],
   'a target of another scheme': [head('GET ftp://example.test/ HTTP/1.1', { Host: 'a' }), /400/],
+  'a target with a user': [head('GET http://good@evil/ HTTP/1.1', { Host: 'good' }), /400/],
+  'a target with a user and a password': [head('GET http://a:b@evil/ HTTP/1.1', { Host: 'a' }), /400/],
+  'a target with an empty host': [head('GET http:///path HTTP/1.1', { Host: 'a' }), /400/],
+  'a target with a port alone': [head('GET http://:80/ HTTP/1.1', { Host: 'a' }), /400/],
+  'a right target beside a wrong Host': [head('GET http://a/ HTTP/1.1', { Host: 'a@b' }), /400/],
+  'a target with a fragment': [head('GET /path#fragment HTTP/1.1', { Host: 'a' }), /400/],
+  'a target with a fragment for a path': [head('GET http://a#b HTTP/1.1', { Host: 'a' }), /400/],
+  // 400, not 505: what follows on the connection cannot be trusted either.
+  'HTTP/2.0 in the request line': [head('GET / HTTP/2.0', { Host: 'a', Connection: 'keep-alive' }), /400/],
+  'HTTP/0.9 in the request line': [head('GET / HTTP/0.9', { Host: 'a', Connection: 'keep-alive' }), /400/],
+}
+
+const badHosts = ['a b', 'a/../b', 'http://a', 'a@b', '[::1', '[::1]x', '[1:2]', '::1', 'a:b:c', 'a:b', ':80']
+for (const host of [...badHosts, '..', 'a..b', 'a,b', 'a%2fb', 'a?b', 'a#b', 'a\\b', 'a\xe4']) {
+  refused[`the Host ${host}`] = [head('GET / HTTP/1.1', { Host: host }), /400/]
 }
 
 for (const [name, [request, status]] of Object.entries(refused)) {
@@ -72,6 +87,45 @@ for (const [name, [request, status]] of Object.entries(refused)) {
     for (const { received } of backend.connections) t.notMatch(received, /hidden|\r\n\r\n/)
   })
 }
+
+for (const host of [
+  'a',
+  'a:',
+  'a:8080',
+  'a.b.',
+  'under_score.test',
+  '127.0.0.1:80',
+  '[::1]',
+  '[::1]:80',
+  '',
+]) {
+  for (const line of host ? ['GET / HTTP/1.1', `GET http://${host}/ HTTP/1.1`] : ['GET / HTTP/1.1']) {
+    t.test(`the Host "${host}" is right, and arrives: ${line}`, async (t) => {
+      const backend = await answering(t)
+      const { port } = await startBalancer(t, { backends: [backend.url] })
+      const client = await rawClient(t, port)
+      client.send(head(line, { Host: host }))
+      await client.has('HTTP/1.1 200')
+      const [received = ''] = backend.connections.map(({ received }) => received)
+      t.match(received, 'GET / HTTP/1.1\r\n')
+      t.equal(/^host: ?(.*)\r$/im.exec(received)?.[1], host)
+      client.reset()
+    })
+  }
+}
+
+t.test('a host in the target wins over the field', async (t) => {
+  const backend = await answering(t)
+  const { port } = await startBalancer(t, { backends: [backend.url] })
+  const client = await rawClient(t, port)
+  client.send(head('GET http://target.test?x=1 HTTP/1.1', { Host: 'field.test' }))
+  await client.has('HTTP/1.1 200')
+  const [received = ''] = backend.connections.map(({ received }) => received)
+  t.match(received, 'GET /?x=1 HTTP/1.1\r\n')
+  t.match(received, /^host: target\.test\r$/im)
+  t.notMatch(received, 'field.test')
+  client.reset()
+})
 
 for (const method of ['DELETE', 'OPTIONS', 'GET']) {
   t.test(`a chunked ${method} with a second request inside is one request`, async (t) => {
@@ -191,6 +245,11 @@ const handshakes: Record<string, [request: string, status: number]> = {
   'no version': [upgradeHead({ 'Sec-WebSocket-Version': undefined }), 426],
   'the method POST': [upgradeHead({}, 'POST /chat HTTP/1.1'), 400],
   'HTTP/1.0': [upgradeHead({}, 'GET /chat HTTP/1.0'), 400],
+  'HTTP/2.0': [upgradeHead({}, 'GET /chat HTTP/2.0'), 400],
+  'a target with a user': [upgradeHead({}, 'GET ws://good@evil/chat HTTP/1.1'), 400],
+  'an http target with a user': [upgradeHead({}, 'GET http://good@evil/chat HTTP/1.1'), 400],
+  'a Host with a user': [upgradeHead({ Host: 'a@b' }), 400],
+  'a fragment': [upgradeHead({}, 'GET /chat#x HTTP/1.1'), 400],
 }
 
 for (const [name, [request, status]] of Object.entries(handshakes)) {
