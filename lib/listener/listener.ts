@@ -153,7 +153,9 @@ function refuseConnect(socket: Socket): void {
 function listenError({ host, port }: ListenerOptions, error: NodeJS.ErrnoException): WslbError {
   const remedies: Record<string, string> = {
     EADDRINUSE: 'another process has this port: stop it or choose another with listen.port or --port',
-    EACCES: 'ports below 1024 need privileges: choose a higher one, or grant CAP_NET_BIND_SERVICE',
+    EACCES:
+      'ports below 1024 need privileges: choose a higher one with listen.port or --port, or grant CAP_NET_BIND_SERVICE',
+    ENOTFOUND: 'no such host name: see listen.host or --host',
     EADDRNOTAVAIL: 'this machine has no such address: see listen.host or --host',
   }
   const remedy = remedies[error.code ?? '']
