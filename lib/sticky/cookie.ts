@@ -40,7 +40,7 @@ const NO_COOKIES: readonly string[] = []
  */
 export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy {
   const { name = 'server', path = '/', sameSite = 'lax', partitioned = false, domain } = options
-  const secrets = [options.secret ?? (processSecret ??= randomBytes(32).toString('base64url'))].flat()
+  const secrets = secretsOf(options)
   const forceSecure = sameSite === 'none' || partitioned
   const attributes = {
     path,
@@ -81,7 +81,7 @@ export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy 
     })
   }
 
-  validate(secrets, () => setCookie('token', true))
+  validate(() => setCookie('token', true))
 
   return {
     name: 'cookie',
@@ -120,10 +120,19 @@ function toSeconds(maxAge: Duration | undefined): number | undefined {
   return Math.ceil(ms / 1_000)
 }
 
-function validate(secrets: readonly unknown[], makeOne: () => void): void {
-  if (secrets.length === 0 || secrets.some((secret) => typeof secret !== 'string' || secret === '')) {
-    throw invalid('secret must be a string that is not empty, or a list of them')
-  }
+/** A `secret` that is there but undefined, e.g. an environment variable that is not set, must not become a random one. */
+function secretsOf(options: StickyCookieOptions): readonly string[] {
+  if (!('secret' in options)) return [(processSecret ??= randomBytes(32).toString('base64url'))]
+  const secrets = [options.secret].flat()
+  if (secrets.length > 0 && secrets.every(isSecret)) return secrets
+  throw invalid('secret must be a string that is not empty, or a list of them')
+}
+
+function isSecret(secret: unknown): secret is string {
+  return typeof secret === 'string' && secret !== ''
+}
+
+function validate(makeOne: () => void): void {
   try {
     makeOne()
   } catch (error) {

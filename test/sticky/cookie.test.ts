@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { inspect } from 'node:util'
 import t from 'tap'
 import { type Backend } from '../../lib/core/backend.ts'
 import { ConfigError } from '../../lib/core/errors.ts'
@@ -131,6 +132,8 @@ t.test('name, path, domain, maxAge and sameSite are settable', async (t) => {
 t.test('options that are not valid are refused when the strategy is made', async (t) => {
   const wrong: unknown[] = [
     { secret: '' },
+    { secret: process.env.WSLB_TEST_UNSET },
+    { secret: [process.env.WSLB_TEST_UNSET] },
     { secret: [] },
     { secret: ['good', 7] },
     { name: 'a b' },
@@ -141,6 +144,6 @@ t.test('options that are not valid are refused when the strategy is made', async
     { sameSite: 'sometimes' },
   ]
   for (const options of wrong) {
-    t.throws(() => stickyCookie(options as StickyCookieOptions), ConfigError, JSON.stringify(options))
+    t.throws(() => stickyCookie(options as StickyCookieOptions), ConfigError, inspect(options))
   }
 })
