@@ -13,4 +13,7 @@ export default defineConfig(async ({ signal }) => ({
 
   // Quick, so that one sees it: a backend that does not answer is down after four seconds.
   health: { interval: '2s', debounce: '4s' },
+
+  // Quick too: the clients of a backend that is taken out move to the others within five seconds, one by one.
+  drain: { over: '5s' },
 }))

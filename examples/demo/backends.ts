@@ -7,6 +7,9 @@ interface Running {
   readonly claims: Set<AbortSignal>
 }
 
+/** `signal` aborts at the swap, and only then does wslb close the sockets, at the pace of `drain`: by default within 60 s. */
+const PATIENCE = 60_000
+
 /** What outlives a reload. */
 interface Demo {
   readonly room: Room
@@ -20,7 +23,7 @@ const demo: Demo = ((globalThis as { [DEMO]?: Demo })[DEMO] ??= { room: new Room
 
 /**
  * Starts a small chat server for each name, or keeps the one that runs under that name, so that wslb sees the same
- * id and url and keeps the backend with all its sockets. A server stops when the last generation that named it is
+ * id and url and keeps the backend with all its sockets. A server retires when the last generation that named it is
  * gone: the new one claims it before the old one's signal aborts, and a rejected one gives its claims back.
  */
 export async function demoBackends(
@@ -52,7 +55,7 @@ function release(name: string, signal: AbortSignal): void {
   if (!running?.claims.delete(signal) || running.claims.size > 0) return
   demo.running.delete(name)
   running.backend.then(
-    (backend) => backend.close(),
+    (backend) => backend.retire(PATIENCE),
     () => undefined, // it never started, and whoever claimed it was told
   )
 }

@@ -21,6 +21,7 @@ export class DemoBackend implements Occupant {
   readonly #ws = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD })
   #port = 0
   #back: NodeJS.Timeout | undefined
+  #retiring = false
   #closed = false
 
   constructor(name: string, room: Room) {
@@ -33,7 +34,10 @@ export class DemoBackend implements Occupant {
       this.#ws.handleUpgrade(request, socket, head, (client) => {
         client.on('error', () => client.terminate())
         client.on('message', (data) => room.hear((data as Buffer).toString(), name))
-        client.on('close', () => room.announce())
+        client.on('close', () => {
+          room.announce()
+          this.#closeWhenLeft()
+        })
         room.welcome(client, name)
       })
     })
@@ -58,14 +62,26 @@ export class DemoBackend implements Occupant {
     return this.#ws.clients
   }
 
+  /** Lives on until its last client has gone, for as long as the balancer drains it; `patience` ms at most. */
+  retire(patience: number): void {
+    this.#retiring = true
+    setTimeout(() => void this.close(), patience).unref()
+    this.#closeWhenLeft()
+  }
+
   /** Ends for good, politely: browsers come back at once, to another backend. */
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#back)
     for (const client of this.clients) client.close(1012, 'service restart')
     setTimeout(() => this.#cut(), 1_000).unref()
     this.#room.leave(this)
     if (!this.stopped) await new Promise((resolve) => this.#http.close(resolve))
+  }
+
+  #closeWhenLeft(): void {
+    if (this.#retiring && this.clients.size === 0) void this.close()
   }
 
   async #listen(): Promise<void> {

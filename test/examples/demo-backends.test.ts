@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
+import { DemoBackend } from '../../examples/demo/demo-backend.ts'
+import { Room } from '../../examples/demo/room.ts'
 import { demoBackends } from '../../examples/demo/backends.ts'
 import { ChatClient } from './chat-client.ts'
 import { get } from './clients.ts'
@@ -47,10 +49,25 @@ t.test('a name given twice is one server', async (t) => {
   t.equal(await serves(urls.get('red')), false)
 })
 
-t.test('a backend that is taken out says goodbye with 1012', async (t) => {
+t.test('a backend that is taken out lives on until its last client has gone', async (t) => {
   const { end, urls } = await generation(t, 'red')
-  const client = await ChatClient.enter(urls.get('red')!)
+  const url = urls.get('red')!
+  const [first, last] = [await ChatClient.enter(url), await ChatClient.enter(url)]
   end()
+  first.leave()
+  await last.until(({ backends }) => backends?.[0]?.clients === 1)
+  last.say('still here')
+  await last.hears('still here')
+  t.ok(await serves(url))
+  last.socket.close(1000)
+  await last.closed()
+  t.equal(await serves(url), false)
+})
+
+t.test('but not for ever: it says goodbye with 1012', async () => {
+  const backend = await DemoBackend.start('red', new Room())
+  const client = await ChatClient.enter(backend.url)
+  backend.retire(20)
   t.equal(await client.closed(), 1012)
 })
 
