@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path'
+import { relative, resolve, sep } from 'node:path'
 import { findConfigFile } from '../config/find.ts'
 import { type Flags } from './flags.ts'
 
@@ -11,4 +11,13 @@ export function configPath({ config }: Pick<Flags, 'config'>): string {
 export function shownPath(path: string): string {
   const short = relative('', path)
   return short.startsWith('..') ? path : short
+}
+
+/** Lines that start with an absolute path, each with that path as {@link shownPath} has it. */
+export function shownPlaces(text: string): string {
+  const folder = process.cwd() + sep
+  return text
+    .split('\n')
+    .map((line) => (line.startsWith(folder) ? line.slice(folder.length) : line))
+    .join('\n')
 }

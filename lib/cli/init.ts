@@ -18,6 +18,6 @@ export async function init({ config: file = 'lb.config.ts', json }: Flags): Prom
       file,
     )
   }
-  say(json, `wrote ${file}; next: wslb start`, { event: 'init', file })
+  say(json, `wrote ${file}; next: npx wslb start`, { event: 'init', file })
   return EXIT_OK
 }

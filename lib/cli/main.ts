@@ -27,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       .demandCommand(
         1,
         1,
-        `which command? One of ${COMMANDS.map(({ name }) => name).join(', ')} (wslb --help)`,
+        `which command? One of ${COMMANDS.map(({ name }) => name).join(', ')} (npx wslb --help)`,
       )
       .strictCommands()
       .strictOptions()
@@ -56,7 +56,7 @@ function withSuggestion(message: string): string {
     kind === 'command'
       ? ['command', name, COMMANDS.map((command) => command.name)]
       : ['flag', `--${name}`, [...Object.keys(FLAGS), 'help', 'version'].map((flag) => `--${flag}`)]
-  return `unknown ${what} ${given}${closestTo(given, names)} (wslb --help)`
+  return `unknown ${what} ${given}${closestTo(given, names)} (npx wslb --help)`
 }
 
 function version(): string {

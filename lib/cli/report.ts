@@ -1,5 +1,6 @@
 import { explain } from '../config/locate.ts'
 import { ConfigError, WslbError, messageOf } from '../core/errors.ts'
+import { shownPlaces } from './config-path.ts'
 import { EXIT_BIND, EXIT_CONFIG, EXIT_USAGE } from './exit-code.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -31,7 +32,7 @@ function problemsOf(thrown: unknown, file: string | undefined): readonly Problem
     return thrown.problems.map((problem) => ({
       code,
       path: problem.path,
-      message: explain(new ConfigError([problem], code), files),
+      message: shownPlaces(explain(new ConfigError([problem], code), files)),
     }))
   }
   if (thrown instanceof WslbError) return [{ code: thrown.code, message: thrown.message }]

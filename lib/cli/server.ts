@@ -6,6 +6,8 @@ import { resolveConfig } from '../config/resolve.ts'
 import { type ResolvedConfig } from '../config/resolved.ts'
 import { type Logger } from '../core/logger.ts'
 import { logReject } from '../observe/log-reject.ts'
+import { logStop, logStopped } from '../observe/log-stop.ts'
+import { shownPlaces } from './config-path.ts'
 import { type Flags } from './flags.ts'
 import { listenerUrl } from './listener-url.ts'
 import { Loggers } from './loggers.ts'
@@ -64,16 +66,22 @@ export class Server {
     if (this.#balancer) void this.#file.reload()
   }
 
-  /** Lets what is open end until the drain deadline of the config. Calling it again, or {@link cut}, cuts. */
+  /** Lets what is open end until the drain deadline of the config. {@link cut} does not wait for that. */
   async stop(): Promise<void> {
-    await this.#close(this.#config?.drain.deadline)
+    if (!this.#balancer || !this.#config) return this.#close(0)
+    const { over, deadline } = this.#config.drain
+    const tunnels = this.#balancer.snapshot().backends.reduce((sum, backend) => sum + backend.tunnels, 0)
+    // As `close()` has it: half of the time is for those that must be told.
+    logStop(this.#logger, { tunnels, over: Math.min(over, deadline / 2), deadline })
+    await this.#close(deadline)
+    logStopped(this.#logger)
   }
 
   async cut(): Promise<void> {
     await this.#close(0)
   }
 
-  async #close(drain: number | undefined): Promise<void> {
+  async #close(drain: number): Promise<void> {
     this.#closing = true
     // First the tunnels, then what the config has started: it may be a backend.
     await this.#balancer?.close({ drain })
@@ -94,7 +102,7 @@ export class Server {
 
   #reject(error: unknown, explanation: string): void {
     if (typeof error === 'object' && error !== null && this.#told.has(error)) return
-    logReject(this.#logger, error, explanation)
+    logReject(this.#logger, error, shownPlaces(explanation))
   }
 
   get #logger(): Logger {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask } from './backend.ts'
@@ -11,7 +11,7 @@ for (const [kind, manifest] of [
 ] as const) {
   t.test(`what init writes runs at once in ${kind} package`, async (t) => {
     const cwd = t.testdir({ 'package.json': manifest })
-    t.match(await run(['init'], { cwd }), { code: 0, stdout: /lb\.config\.ts/ })
+    t.match(await run(['init'], { cwd }), { code: 0, stdout: 'wrote lb.config.ts; next: npx wslb start\n' })
     t.match(await run(['check'], { cwd }), {
       code: 0,
       stdout: 'lb.config.ts is valid: 1 pool, 2 backends, 1 listener\n',
@@ -23,6 +23,20 @@ for (const [kind, manifest] of [
     t.match(await wslb.ended, { code: 0, signal: null })
   })
 }
+
+t.test('what init writes keeps its backends, whatever else is saved', async (t) => {
+  const cwd = t.testdir()
+  await run(['init'], { cwd })
+  const wslb = new Wslb(['start', '--port', '0'], { cwd })
+  t.teardown(() => wslb.end())
+  await wslb.ready()
+  const file = join(cwd, 'lb.config.ts')
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.replace("balance: 'random'", "balance: 'round-robin'"))
+  await wslb.logged(/config reloaded: 2 kept/)
+  writeFileSync(file, text.replace("demo('green')", "demo('green'), demo('red')"))
+  await wslb.logged(/config reloaded: 1 added \(red\), 2 kept/)
+})
 
 t.test('init never writes over a file', async (t) => {
   const cwd = t.testdir({ 'lb.config.ts': '// mine' })
@@ -73,7 +87,7 @@ t.test('every problem of a config is told, a line each, with its place and path'
 t.test('a config that is missing, broken or throws says where, and is exit code 1', async (t) => {
   t.match(await run(['start'], { cwd: t.testdir() }), { code: 1, stderr: /no lb\.config.*wslb init/ })
   const broken = t.testdir({ 'lb.config.ts': 'export default {\n  backends: [,\n' })
-  t.match(await run(['start'], { cwd: broken }), { code: 1, stderr: /lb\.config\.ts:\d+:\d+: / })
+  t.match(await run(['start'], { cwd: broken }), { code: 1, stderr: /^lb\.config\.ts:\d+:\d+: / })
   const throwing = t.testdir({ 'lb.config.mjs': '\nthrow new Error("no database")\n' })
-  t.match(await run(['start'], { cwd: throwing }), { code: 1, stderr: /lb\.config\.mjs:2:\d+: no database/ })
+  t.match(await run(['start'], { cwd: throwing }), { code: 1, stderr: /^lb\.config\.mjs:2:\d+: no database/ })
 })

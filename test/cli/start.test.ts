@@ -112,9 +112,9 @@ t.test('a bad edit changes nothing and says file and line in one log line; mendi
   const url = await wslb.ready()
   let offset = 0
   const bad: [config: string, reason: RegExp][] = [
-    [`${configOf([blue])}}`, /lb\.config\.ts:8:1: /],
-    [configOf([blue], `blance: 'random',`), /lb\.config\.ts:6: blance: .*did you mean/],
-    ['\nthrow new Error("no database")', /lb\.config\.ts:2:\d+: no database/],
+    [`${configOf([blue])}}`, /^lb\.config\.ts:8:1: /],
+    [configOf([blue], `blance: 'random',`), /^lb\.config\.ts:6: blance: .*did you mean/],
+    ['\nthrow new Error("no database")', /^lb\.config\.ts:2:\d+: no database/],
   ]
   for (const [config, reason] of bad) {
     edit(config)

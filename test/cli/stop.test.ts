@@ -72,6 +72,24 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
+t.test('a stop says how many tunnels there are and how long it may take, and when it is done', async (t) => {
+  const { wslb, client } = await withTunnel(t, '30s')
+  wslb.kill('SIGTERM')
+  const [stop] = await wslb.logged(/^.*"event":"stop".*\n/m)
+  t.match(JSON.parse(stop), {
+    level: 'info',
+    tunnels: 1,
+    over: 15_000,
+    deadline: 30_000,
+    msg: 'stopping: 1 tunnel, closing over 15 s; a second Ctrl-C cuts',
+  })
+  t.notMatch(wslb.stderr, /"stopped"/)
+  client.close(1000)
+  const { stderr } = await wslb.ended
+  t.match(stderr, /"event":"stopped","msg":"stopped"\}\n$/, 'the last line')
+  t.equal(stderr.match(/"event":"stop/g)!.length, 2, 'each once')
+})
+
 t.test('a config that left something running does not keep the process', async (t) => {
   const cwd = t.testdir({ 'lb.config.mjs': 'setInterval(() => {}, 1000)\nexport default { backends: [] }\n' })
   const wslb = new Wslb(['start', '--port', '0'], { cwd })

@@ -18,7 +18,7 @@ t.test('what makes no sense is exit code 2, and says on stderr what was meant', 
   const cwd = t.testdir()
   const cases: [args: string[], stderr: RegExp][] = [
     [[], /which command\?.*init, start, check/],
-    [['strat'], /unknown command strat, did you mean "start"\?/],
+    [['strat'], /unknown command strat, did you mean "start"\? \(npx wslb --help\)/],
     [['start', '--prot', '80'], /unknown flag --prot, did you mean "--port"\?/],
     [['start', 'extra'], /unknown command extra/],
     [['start', '--port', '70000'], /^port: expected 0 to 65535, got "70000"\n$/],
