@@ -107,9 +107,15 @@ export function toWslbError(thrown: unknown, code: ErrorCode = 'WSLB_INTERNAL'):
   return thrown instanceof WslbError ? thrown : new WslbError(code, messageOf(thrown), { cause: thrown })
 }
 
-/** What is refused because the balancer is closing or closed. */
+/** What is refused because the balancer is closing or closed: no other backend would do either. */
 export function balancerClosed(): WslbError {
-  return new WslbError('WSLB_CLOSED', 'the balancer is shutting down', { retryAfter: 1 })
+  return new WslbError('WSLB_CLOSED', 'the balancer is shutting down', { retryAfter: 1, retryable: false })
+}
+
+/** What runs on a backend when the deadline of its drain has come. @param repeatable whether another may have it */
+export function backendClosed({ id }: { id: string }, repeatable: boolean): WslbError {
+  const message = `backend ${id} was taken out of service`
+  return new WslbError('WSLB_CLOSED', message, { retryAfter: 1, retryable: repeatable })
 }
 
 export function messageOf(thrown: unknown): string {

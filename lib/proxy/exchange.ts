@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Dispatcher, type Pool as HttpPool } from 'undici'
-import { WslbError, balancerClosed, messageOf, toWslbError } from '../core/errors.ts'
+import { WslbError, backendClosed, balancerClosed, messageOf, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
@@ -40,7 +40,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #answered = false
   #connection: HttpConnection | undefined
   #repeat: (() => void) | undefined
-  #gone = false
+  #ended = false
   #resolve!: () => void
   #reject!: (error: WslbError) => void
 
@@ -60,7 +60,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#reject = reject
       this.#response.on('close', this.#onClose)
       this.#response.on('drain', this.#onDrain)
-      this.#options.lease.onCut = () => this.#connection?.cut(balancerClosed())
+      const { lease } = this.#options
+      lease.onCut = () => this.#abandon(backendClosed(lease.backend, this.#repeatable))
       const options: HttpDispatchOptions & { servername: string } = {
         path: request.url,
         method: request.method,
@@ -69,7 +70,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
         body: (body && this.#watched(body)) as unknown as Dispatcher.DispatchOptions['body'],
         headersTimeout: timeout,
         // Otherwise undici takes it from `Host` and drops the connection whenever that changes.
-        servername: this.#options.lease.backend.url.hostname,
+        servername: lease.backend.url.hostname,
         onConnection: (connection) => (this.#connection = connection),
       }
       this.#repeat = () => {
@@ -77,15 +78,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
         this.#controller = undefined
         pool.dispatch(options, this)
       }
-      if (this.#response.destroyed) this.#gone = true
-      if (this.#gone) this.#fail(clientGone())
+      if (this.#response.destroyed) this.#fail(clientGone())
       else pool.dispatch(options, this)
     })
   }
 
-  readonly #onClose = (): void => {
-    this.#gone = true
-    if (this.#controller) this.#connection?.cut(clientGone())
+  readonly #onClose = (): void => this.#abandon(clientGone())
+
+  /** The request is not wanted any more; whether and when undici notices makes no difference. */
+  #abandon(reason: WslbError): void {
+    if (this.#ended) return
+    if (this.#controller) this.#connection?.cut(reason)
+    this.#fail(reason)
   }
 
   /** A client that leaves during its upload is gone, whether its body or its response hears of it first. */
@@ -102,8 +106,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#gone) controller.abort(clientGone())
-    else if (this.#options.lease.isCut) controller.abort(balancerClosed())
+    if (this.#ended) controller.abort(clientGone())
   }
 
   onResponseStarted(): void {
@@ -157,6 +160,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
+    if (this.#ended) return
     // undici waits for as many bytes as a 304 says the 200 would have had (RFC 9110 §8.6); there are none.
     if (error.code === CUT_SHORT && this.#response.statusCode === 304)
       return this.onResponseEnd(controller, {})
@@ -174,6 +178,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #settle(): void {
+    this.#ended = true
     this.#response.off('close', this.#onClose)
     this.#response.off('drain', this.#onDrain)
   }
@@ -212,9 +217,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     )
   }
 
+  /** Whether nothing is lost, and nothing done twice, when the request goes to a backend again. */
+  get #repeatable(): boolean {
+    if (this.#controller === undefined) return true
+    return !this.#answered && this.#options.body === undefined && IDEMPOTENT.has(this.#options.request.method)
+  }
+
   #explain(error: Error & { code?: string }): WslbError {
-    const { message, lease, request } = this.#options
-    if (this.#gone || message.errored) return clientGone()
+    const { message, lease } = this.#options
+    if (message.errored) return clientGone()
     // Dialling was given up, though the client is still there, only when the balancer closes.
     const closed = error instanceof WslbError && error.code === 'WSLB_CLIENT_GONE'
     if (closed || error.code === 'UND_ERR_DESTROYED' || error.code === 'UND_ERR_CLOSED')
@@ -244,10 +255,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
         cause: error,
       })
     }
-    const repeatable = this.#options.body === undefined && IDEMPOTENT.has(request.method)
     return new WslbError('WSLB_BACKEND_RESET', `${host} closed the connection: ${messageOf(error)}`, {
       cause: error,
-      retryable: repeatable || this.#controller === undefined,
+      retryable: this.#repeatable,
     })
   }
 }

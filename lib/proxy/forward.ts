@@ -106,6 +106,12 @@ function refuse(
   body: RequestBody,
 ): number {
   if (response.headersSent || response.destroyed || socket.destroyed) return 0
+  // What follows a request that can be read in two ways, or was not waited for, is not read any more.
+  if (error.code === 'WSLB_BAD_REQUEST') response.shouldKeepAlive = false
+  if (error.code === 'WSLB_CLIENT_GONE') {
+    socket.destroy()
+    return 0
+  }
   try {
     return send(response, refusal(request, error), body)
   } catch {
@@ -121,8 +127,8 @@ function send(
   requestBody: RequestBody,
 ): number {
   const bytes = Buffer.from(body)
-  // Where a body ends that was ambiguous, or held back for a 100 that never came, only the client knows.
-  if (status === 400 || requestBody.heldBack) response.shouldKeepAlive = false
+  // Whether a body comes that was held back for a 100, only the client knows.
+  if (requestBody.heldBack) response.shouldKeepAlive = false
   response.writeHead(status, [...headers, ...lengthOf(status, bytes)])
   response.end(bytes)
   return bytes.length

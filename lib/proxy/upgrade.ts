@@ -1,7 +1,7 @@
 import { type Socket } from 'node:net'
 import { type IncomingMessage } from 'node:http'
 import { type Backend } from '../core/backend.ts'
-import { WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
+import { WslbError, backendClosed, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { isBusy } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
@@ -86,7 +86,7 @@ async function dialUpgrade(
   }
   if (result.accepted) result.socket.destroy()
   else result.response.destroy()
-  if (!gone.aborted) throw balancerClosed()
+  if (!gone.aborted) throw backendClosed(backend, true)
   throw new WslbError('WSLB_CLIENT_GONE', 'the client left before the handshake was complete')
 }
 

@@ -38,11 +38,12 @@ async function talkers(url: string, count: number) {
   return all
 }
 
-/** Asserts that the closes are spread evenly over the time: no tenth of it has more than twice its share. */
-function expectEven(t: Test, closes: readonly Closed[], startedAt: number, over: number): void {
-  const shares = new Array<number>(10).fill(0)
-  for (const { at } of closes) shares[Math.min(9, Math.floor(((at - startedAt) / over) * 10))]!++
-  t.ok(Math.max(...shares) <= (closes.length / 10) * 2, `spread over the time: ${shares.join(' ')}`)
+/** Asserts that the closes did not come in one burst; how even they are is shown in proxy/close-at-pace.test.ts. */
+function expectSpread(t: Test, closes: readonly Closed[], over: number): void {
+  const times = closes.map(({ at }) => at)
+  const took = Math.max(...times) - Math.min(...times)
+  // A busy machine makes it longer, nothing makes it shorter.
+  t.ok(took > over * 0.8, `the closes took ${Math.round(took)} of ${over} ms`)
 }
 
 t.test(
@@ -58,13 +59,12 @@ t.test(
     const clients = await talkers(url, 100)
     t.equal(balancer.snapshot().backends[0]!.tunnels, 100)
 
-    const startedAt = performance.now()
     const drained = balancer.drain('blue', { over: '20s', code: 1012, reason: 'deploy', deadline: '60s' })
     const [late] = await talkers(url, 1)
     t.equal(balancer.snapshot().backends[1]!.tunnels, 1, 'new clients go elsewhere at once')
     const closes = await Promise.all(clients.map(({ closed }) => closed))
     await drained
-    expectEven(t, closes, startedAt, 20_000 / SPEED)
+    expectSpread(t, closes, 20_000 / SPEED)
     t.ok(closes.every(({ code, reason }) => code === 1012 && reason === 'deploy'))
     t.equal(balancer.snapshot().backends[0]!.load, 0)
     t.equal(late!.socket.readyState, WebSocket.OPEN, 'the other backend did not notice')
@@ -170,11 +170,10 @@ t.test('close({ drain }) closes every tunnel at a pace before it ends', async (t
   const backend = await wsBackend(t)
   const { balancer, url } = await startBalancer(t, { backends: [backend.url], drain: { over: '10s' } })
   const clients = await talkers(url, 50)
-  const startedAt = performance.now()
   const done = balancer.close({ drain: '60s' })
   const closes = await Promise.all(clients.map(({ closed }) => closed))
   await done
-  expectEven(t, closes, startedAt, 10_000 / SPEED)
+  expectSpread(t, closes, 10_000 / SPEED)
   t.ok(closes.every(({ code, reason }) => code === 1012 && reason === 'service restart'))
 })
 

@@ -1,0 +1,64 @@
+import t from 'tap'
+import { closeAtPace } from '../../lib/proxy/close-at-pace.ts'
+import { type Tunnel } from '../../lib/proxy/tunnel.ts'
+import { ManualClock } from '../support/clock.ts'
+import { seededRandom } from '../support/random.ts'
+
+/** Tunnels that note when they were closed. */
+function noting(clock: ManualClock, count: number) {
+  const closedAt: number[] = []
+  const open = Array.from(
+    { length: count },
+    () => ({ close: () => closedAt.push(clock.now()) }) as unknown as Tunnel,
+  )
+  return { open, closedAt }
+}
+
+const how = { cause: 'drain', over: 10_000, code: 1012, reason: 'deploy' } as const
+
+t.test('closes are spread evenly: in no second more than 1.5 times the mean', async (t) => {
+  const clock = new ManualClock()
+  const { open, closedAt } = noting(clock, 1_000)
+  let asked = 0
+  closeAtPace(() => (asked++ === 0 ? open : []), how, { clock, random: seededRandom(5) })
+  await clock.advance(10_000)
+  t.equal(closedAt.length, 1_000)
+  for (let second = 0; second < 10; second++) {
+    const closed = closedAt.filter((at) => Math.floor(at / 1_000) === second).length
+    t.ok(closed > 50 && closed < 150, `${closed} in second ${second}`)
+  }
+  const gaps = new Set(closedAt.slice(1).map((at, i) => Math.round((at - closedAt[i]!) * 10)))
+  t.ok(gaps.size > 50, 'and there is no beat')
+})
+
+t.test('what opens meanwhile is closed at the end', async (t) => {
+  const clock = new ManualClock()
+  const first = noting(clock, 2)
+  const late = noting(clock, 1)
+  let asked = 0
+  closeAtPace(() => (asked++ === 0 ? first.open : late.open), how, { clock, random: () => 0.5 })
+  await clock.advance(10_000)
+  t.strictSame(first.closedAt, [2_500, 7_500])
+  t.strictSame(late.closedAt, [10_000])
+  t.equal(clock.pending, 0)
+})
+
+t.test('cancelled, it closes no more and leaves no timer', async (t) => {
+  const clock = new ManualClock()
+  const { open, closedAt } = noting(clock, 10)
+  const pace = closeAtPace(() => open, how, { clock, random: () => 0 })
+  await clock.advance(4_500)
+  pace.cancel()
+  await clock.advance(60_000)
+  t.equal(closedAt.length, 5)
+  t.equal(clock.pending, 0)
+})
+
+t.test('over 0, all are closed at once', async (t) => {
+  const clock = new ManualClock()
+  const { open, closedAt } = noting(clock, 3)
+  closeAtPace(() => open, { ...how, over: 0 }, { clock, random: () => 0.9 })
+  await clock.advance(0)
+  t.ok(closedAt.length >= 3)
+  t.strictSame(new Set(closedAt), new Set([0]))
+})
