@@ -81,7 +81,8 @@ export class ProbeLoop {
     this.#running = undefined
     if (this.#stopped) return
     if (!failure) this.#state.succeeded()
-    else if (!isOurOwn(failure.error)) this.#state.failed(`probe: ${messageOf(failure.error)}`)
+    else if (isOurOwn(failure.error)) this.#state.unknown()
+    else this.#state.failed(`probe: ${messageOf(failure.error)}`)
     this.#schedule(Math.max(0, this.#period() - (clock.now() - startedAt)))
   }
 

@@ -53,6 +53,13 @@ export class HealthState {
     }
   }
 
+  /** It could not be asked: a debounce under way begins again, for nobody goes down on what nobody has seen. */
+  unknown(): void {
+    if (!this.#timer) return
+    this.stop()
+    this.#debounce()
+  }
+
   /** Cancels a debounce under way. */
   stop(): void {
     this.#timer?.cancel()

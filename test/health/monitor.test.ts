@@ -1,7 +1,8 @@
 import t from 'tap'
 import { type Backend } from '../../lib/core/backend.ts'
 import { type EventName } from '../../lib/core/events.ts'
-import { HealthMonitor } from '../../lib/health/monitor.ts'
+import { type Dial, HealthMonitor } from '../../lib/health/monitor.ts'
+import { WslbError } from '../../lib/core/errors.ts'
 import { type HealthOptions } from '../../lib/health/options.ts'
 import { type ProbeContext } from '../../lib/health/probe.ts'
 import { ManualClock, settled } from '../support/clock.ts'
@@ -9,8 +10,10 @@ import { plainBackend } from '../support/plain.ts'
 
 const DEFAULTS = { interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true }
 
+const unused: Dial = () => Promise.reject(new Error('unused'))
+
 /** A monitor of one backend whose probes say what the test wants; jitter is at its middle. */
-function watched(options: Partial<HealthOptions> = {}) {
+function watched({ dial = unused, ...options }: Partial<HealthOptions & { dial: Dial }> = {}) {
   const clock = new ManualClock()
   const backend = plainBackend('a')
   const told: string[] = []
@@ -24,7 +27,7 @@ function watched(options: Partial<HealthOptions> = {}) {
       void told.push('reason' in event ? `${name} ${String(event.reason)}` : name),
     wants: () => true,
   }
-  const deps = { events, clock, random: () => 0.5, dial: () => Promise.reject(new Error('unused')) }
+  const deps = { events, clock, random: () => 0.5, dial }
   const monitor = new HealthMonitor('default', { ...DEFAULTS, probe, ...options }, deps, () => {})
   monitor.watch([backend])
   return { clock, backend, told, state, monitor }
@@ -145,4 +148,37 @@ t.test('it stops with every timer, and a probe under way is aborted', async (t) 
   t.equal(signal?.aborted, true)
   t.equal(clock.pending, 0)
   t.same(told, ['backend:suspect reset'])
+})
+
+t.test('a probe that failed for want of something of ours says nothing: no health changes', async (t) => {
+  const { clock, backend, told, state, monitor } = watched({
+    rise: 2,
+    probe: async (_backend, { dial }) => {
+      state.probes++
+      await (short ? dial() : undefined)
+      if (!state.well) throw new Error('answered 500')
+    },
+    dial: () => Promise.reject(new WslbError('WSLB_NO_RESOURCES', 'connect EMFILE')),
+  })
+  let short = true
+  await clock.advance(100_000)
+  t.ok(state.probes > 5, 'probes go on')
+  t.equal(backend.health, 'up')
+
+  monitor.report(backend, 'reset')
+  await clock.advance(100_000)
+  t.equal(backend.health, 'suspect', 'nobody is down whom nobody could ask')
+  short = state.well = false
+  await clock.advance(20_000)
+  t.equal(backend.health, 'down')
+
+  state.well = true
+  await clock.advance(10_000)
+  short = true
+  await clock.advance(50_000)
+  t.equal(backend.health, 'down')
+  short = false
+  await clock.advance(10_000)
+  t.equal(backend.health, 'up', 'the success before the shortage still counts')
+  t.same(told, ['backend:suspect reset', 'backend:down probe: answered 500', 'backend:up'])
 })
