@@ -77,3 +77,11 @@ t.test('await using closes', async (t) => {
   }
   await t.rejects(ask(`http://127.0.0.1:${port}`), { code: 'ECONNREFUSED' })
 })
+
+t.test('close with a drain that is no duration rejects, and closes nothing', async (t) => {
+  const backend = await httpBackend(t, (_request, response) => response.end('ok'))
+  const { balancer, url } = await startBalancer(t, { backends: [backend.url] })
+  const closed = balancer.close({ drain: 'nonsense' as never })
+  await t.rejects(closed, { name: 'ConfigError', message: /drain: nonsense/ })
+  t.match(await ask(url), { status: 200 })
+})

@@ -83,6 +83,22 @@ t.test('a hook answers, redirects, and edits headers both ways', async (t) => {
   t.match((await done).request.context, { user: 'ann' })
 })
 
+t.test('the 204 of a hook has no Content-Length', async (t) => {
+  const backend = await wsBackend(t)
+  const hook = () => ({ status: 204, headers: { 'x-own': '1' } })
+  const { port } = await startBalancer(t, {
+    backends: [backend.url],
+    hooks: { onRequest: hook, onUpgrade: hook },
+  })
+  for (const head of ['GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n', upgradeHead()]) {
+    const client = await rawClient(t, port)
+    client.send(head)
+    await client.closed
+    t.match(client.received, /^HTTP\/1\.1 204 No Content\r\n[^]*x-own: 1\r\n[^]*\r\n\r\n/i)
+    t.notMatch(client.received, /content-length|transfer-encoding/i)
+  }
+})
+
 t.test('a hook that edits an upgrade edits the 101', async (t) => {
   const seen: unknown[] = []
   const backend = await wsBackend(t, () => {}, {

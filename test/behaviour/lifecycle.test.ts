@@ -76,6 +76,24 @@ t.test('a listener that throws harms neither the balancer nor other listeners', 
   t.equal(logged.length, 3, 'the errors are in the log')
 })
 
+t.test('an async listener that rejects is told in the log, and crashes nothing', async (t) => {
+  const logged: unknown[] = []
+  const logger = { debug() {}, info() {}, warn() {}, error: (...line: unknown[]) => void logged.push(line) }
+  const unhandled: unknown[] = []
+  const onUnhandled = (reason: unknown) => void unhandled.push(reason)
+  process.on('unhandledRejection', onUnhandled)
+  t.teardown(() => process.off('unhandledRejection', onUnhandled))
+  const { balancer, url } = await startBalancer(t, { backends: [(await mirror(t)).url] }, { logger })
+  const tooMuch = (): unknown => Promise.resolve().then(() => Promise.reject(new Error('too much')))
+  balancer.on('request:done', tooMuch)
+  balancer.once('request:done', tooMuch)
+  for (let round = 0; round < 2; round++) t.equal((await ask(url)).status, 200)
+  await until(() => logged.length === 3, 'the log lines')
+  await new Promise((resolve) => setImmediate(resolve))
+  t.match(JSON.stringify(logged), /request:done/)
+  t.same(unhandled, [])
+})
+
 t.test('what a hook puts into the context comes with every event of that request', async (t) => {
   const hook = async (request: { context: Record<string, unknown> }) => {
     await new Promise((resolve) => setImmediate(resolve))

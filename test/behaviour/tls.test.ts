@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { connect } from 'node:tls'
+import { type TLSSocket, connect } from 'node:tls'
 import t from 'tap'
 import { startBalancer } from '../support/balancer.ts'
 import { httpBackend, httpsBackend, rawBackend } from '../support/backends.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { ask, rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
-import { WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 
 const certificate = await makeCertificate()
 
@@ -137,6 +137,37 @@ t.test('a reload with a new certificate serves it to new handshakes', async (t) 
   })
   t.equal(balancer.snapshot().listeners[0]?.port, port)
   t.equal(await servedBy(port), 'renewed')
+})
+
+t.test('a TLS session is not resumed under other settings than those it was verified by', async (t) => {
+  const backend = await httpsBackend(t, certificate, () => {})
+  new WebSocketServer({ server: backend.server }).on('connection', (socket) => socket.send('welcome'))
+  let resumed = 0
+  backend.server.on(
+    'secureConnection',
+    (socket: TLSSocket) => void (resumed += Number(socket.isSessionReused())),
+  )
+  const config = (ca: string) => ({
+    listen: { port: 0, host: '127.0.0.1' },
+    health: false as const,
+    backends: [{ id: 'kept', url: backend.url, tls: { ca } }],
+  })
+  const { balancer, url } = await startBalancer(t, config(certificate.cert))
+  const greeted = async () => {
+    const client = new WebSocket(url.replace('http', 'ws'))
+    const [first] = (await once(client, 'message')) as [Buffer]
+    client.close()
+    await once(client, 'close')
+    return String(first)
+  }
+  t.equal(await greeted(), 'welcome')
+  t.equal(await greeted(), 'welcome')
+  t.equal(resumed, 1, 'with the same settings it is')
+  const { changed } = await balancer.reload(config((await makeCertificate('stranger')).cert))
+  t.same(changed, ['kept'])
+  await t.rejects(greeted(), /502/)
+  await balancer.reload(config(certificate.cert))
+  t.equal(await greeted(), 'welcome')
 })
 
 /** Common name of the certificate a new client gets. */

@@ -1,6 +1,8 @@
+import { connect } from 'node:net'
 import t from 'tap'
 import { startBalancer } from '../support/balancer.ts'
-import { deadUrl, httpBackend, rawBackend, wsBackend } from '../support/backends.ts'
+import { deadUrl, httpBackend, httpsBackend, rawBackend, wsBackend } from '../support/backends.ts'
+import { makeCertificate } from '../support/certificate.ts'
 import { ACCEPT, rawClient, switching, upgradeHead } from '../support/clients.ts'
 import { until } from '../support/until.ts'
 
@@ -175,4 +177,33 @@ t.test('a hook decides before anything is dialled, and a client that leaves mean
   t.match(await rejected, { error: { code: 'WSLB_CLIENT_GONE' }, attempts: 0 })
   t.match(asked?.reason, { code: 'WSLB_CLIENT_GONE' })
   t.equal(backend.total, 0)
+})
+
+t.test('the handshake timeout includes the time for TCP and TLS', async (t) => {
+  const backend = await httpsBackend(t, await makeCertificate(), () => {})
+  backend.server.on('upgrade', () => {})
+  // Lets nothing through for more than half of the handshake timeout.
+  const slow = await rawBackend(t, ({ socket }) => {
+    socket.pause()
+    setTimeout(() => {
+      const onward = connect(backend.port, '127.0.0.1')
+      onward
+        .on('error', () => {})
+        .pipe(socket)
+        .pipe(onward)
+    }, 600)
+  })
+  const { port, next } = await startBalancer(t, {
+    backends: [{ url: slow.url.replace('http', 'https'), tls: { rejectUnauthorized: false } }],
+    timeouts: { connect: '20s' },
+    websocket: { handshakeTimeout: '20s' },
+    attempts: 1,
+  })
+  const rejected = next('upgrade:reject')
+  const client = await rawClient(t, port)
+  client.send(upgradeHead())
+  const { status, duration, error } = await rejected
+  t.match({ status, error }, { status: 504, error: { code: 'WSLB_HANDSHAKE_TIMEOUT' } })
+  t.ok(duration >= 19_000 && duration < 28_000, `after ${Math.round(duration)} ms of the balancer`)
+  await client.closed
 })

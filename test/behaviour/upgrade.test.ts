@@ -158,3 +158,15 @@ async function greeted(t: { teardown(callback: () => unknown): void }, url: stri
   ]
   return { name: data.toString(), cookie: answer.headers['set-cookie']?.[0]?.split(';')[0] }
 }
+
+t.test('another version of the protocol: 426 says which one it is', async (t) => {
+  const backend = await wsBackend(t)
+  const { port } = await startBalancer(t, { backends: [backend.url] })
+  const client = await rawClient(t, port)
+  client.send(upgradeHead({ 'Sec-WebSocket-Version': '8' }))
+  await client.closed
+  t.match(client.received, /^HTTP\/1\.1 426 Upgrade Required\r\n/)
+  t.match(client.received, /^Upgrade: websocket\r$/im)
+  t.match(client.received, /^Sec-WebSocket-Version: 13\r$/im)
+  t.match(client.received, /^Connection: .*\bupgrade\b.*\r$/im)
+})

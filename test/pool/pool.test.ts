@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type EventSink } from '../../lib/core/events.ts'
 import { WslbError } from '../../lib/core/errors.ts'
+import { type Policy } from '../../lib/balancing/policy.ts'
 import { Candidates } from '../../lib/pool/candidates.ts'
 import { Pool, type PoolSpec } from '../../lib/pool/pool.ts'
 import { type BackendSettings } from '../../lib/core/backend.ts'
@@ -136,8 +137,70 @@ t.test('kept backends keep their object across a change; a new url is a new back
   t.not(pool.backends.get('b'), b)
 })
 
-t.test('a policy that picks a stranger is told, and no lease is left', async (t) => {
-  const pool = poolOf({ a: {} }, { policy: { name: 'odd', pick: () => plainBackend('a') } })
-  t.throws(() => pool.acquire(plainRequest()), { code: 'WSLB_INTERNAL', message: /"odd"/ })
-  t.equal(pool.backends.get('a')?.load, 0)
+t.test('a policy may pick what it was offered, and nothing else', async (t) => {
+  const misfits: Record<string, (pool: Pool) => unknown> = {
+    nothing: () => undefined,
+    'a stranger of the same id': () => plainBackend('a'),
+    'one that has failed this request': (pool) => pool.backends.get('tried'),
+    'one that is draining': (pool) => pool.backends.get('draining'),
+  }
+  for (const [name, misfit] of Object.entries(misfits)) {
+    const policy = { name: 'odd', pick: () => misfit(pool) } as unknown as Policy
+    const pool = poolOf({ a: {}, tried: {}, draining: {} }, { policy })
+    pool.setAdminState(pool.backends.get('draining')!, 'draining')
+    const tried = new Set([pool.backends.get('tried')!])
+    t.throws(() => pool.acquire(plainRequest(), tried), { code: 'WSLB_INTERNAL', message: /"odd"/ }, name)
+    t.ok(
+      [...pool.backends.values()].every(({ load }) => load === 0),
+      'no lease is left',
+    )
+  }
+})
+
+t.test('what was offered is known for each list that was handed out, also after a change', async (t) => {
+  const [a, b] = [plainBackend('a'), plainBackend('b')]
+  const candidates = new Candidates(new Map([a, b].map((backend) => [backend.id, backend])), true)
+  const before = candidates.list(undefined)
+  a.adminState = 'draining'
+  candidates.invalidate()
+  const after = candidates.list(undefined)
+  t.same(
+    [before, after, candidates.list(new Set([a]))].map((list) =>
+      [a, b].map((one) => candidates.includes(list, one)),
+    ),
+    [
+      [true, true],
+      [false, true],
+      [false, true],
+    ],
+  )
+})
+
+t.test('reloads that change nothing put no probe off: a backend that dies silently is found', async (t) => {
+  const clock = new ManualClock()
+  let well = true
+  const probe = () => (well ? Promise.resolve() : Promise.reject(new Error('no answer')))
+  const config = () =>
+    spec(
+      { a: {} },
+      { health: { probe, interval: 500, timeout: 400, debounce: 1_000, rise: 1, lastResort: true } },
+    )
+  const dial = () => Promise.reject(new Error('unused'))
+  const pool = new Pool(config(), { events: silent, clock, random: () => 0.5, dial })
+  t.teardown(() => pool.stop())
+  pool.start()
+  await clock.advance(1_000)
+  well = false
+  const seen: (string | undefined)[] = []
+  for (let round = 0; round < 10; round++) {
+    await clock.advance(300)
+    pool.reconfigure(config())
+    seen.push(pool.backends.get('a')?.health)
+  }
+  t.same([...new Set(seen)].slice(-2), ['suspect', 'down'], seen.join())
+  well = true
+  await clock.advance(300)
+  pool.reconfigure(config())
+  await clock.advance(300)
+  t.equal(pool.backends.get('a')?.health, 'up')
 })

@@ -1,0 +1,44 @@
+import t from 'tap'
+import { rawBackend } from '../support/backends.ts'
+import { startBalancer } from '../support/balancer.ts'
+import { rawClient, switching, upgradeHead } from '../support/clients.ts'
+
+// A closing handshake that one side begins and the other, which hangs, never ends.
+
+const CLOSE = { client: [0x88, 0x82, 0, 0, 0, 0, 3, 0xe8], backend: [0x88, 2, 3, 0xe8] }
+/** What the closing handshake and the linger after it may take together, and some for a slow machine. */
+const BOUND = 60_000
+
+// They wait, for most of the time.
+t.jobs = 4
+
+for (const first of ['client', 'backend'] as const) {
+  const cases: [name: string, bytes: number[], closeCode: number][] = [
+    ['a Close', CLOSE[first], 1000],
+    ['the first byte of a Close', [0x88], 1006],
+  ]
+  for (const [name, bytes, closeCode] of cases) {
+    t.test(
+      `${name} from the ${first}, and nothing from the other: both are let go in time`,
+      { buffered: true },
+      async (t) => {
+        const backend = await rawBackend(t)
+        const { port, balancer, next } = await startBalancer(t, { backends: [backend.url] })
+        const client = await rawClient(t, port)
+        client.send(upgradeHead())
+        const upstream = await backend.connection(0)
+        await upstream.has('\r\n\r\n')
+        upstream.socket.write(switching())
+        await client.has('\r\n\r\n')
+        const closed = next('tunnel:close')
+        if (first === 'client') client.send(Buffer.from(bytes))
+        else upstream.socket.write(Buffer.from(bytes))
+        const { duration, ...end } = await closed
+        t.match(end, { closedBy: first, cause: 'normal', closeCode, error: undefined })
+        t.ok(duration >= 29_000 && duration < BOUND, `after ${Math.round(duration)} ms of the balancer`)
+        t.match(balancer.snapshot().backends[0], { tunnels: 0, load: 0, failures: 0 })
+        await client.closed
+      },
+    )
+  }
+}
