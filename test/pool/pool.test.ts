@@ -190,6 +190,7 @@ t.test('reloads that change nothing put no probe off: a backend that dies silent
   t.teardown(() => pool.stop())
   pool.start()
   await clock.advance(1_000)
+  pool.reconfigure(config())
   well = false
   const seen: (string | undefined)[] = []
   for (let round = 0; round < 10; round++) {
