@@ -235,3 +235,40 @@ t.test('a clean close keeps its code and reason, and says who began it', async (
     messagesOut: 0,
   })
 })
+
+t.test('at the deadline requests are cut too, and a handshake that is late goes elsewhere', async (t) => {
+  const stuck = await rawBackend(t, (connection) => {
+    connection.socket.once('data', () => {
+      if (connection.received.startsWith('GET /sse'))
+        connection.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n')
+    })
+  })
+  const live = await wsBackend(t)
+  const { balancer, port, next } = await startBalancer(t, {
+    backends: [
+      { id: 'stuck', url: stuck.url },
+      { id: 'live', url: live.url },
+    ],
+  })
+  const sse = await rawClient(t, port)
+  sse.send('GET /sse HTTP/1.1\r\nHost: example.test\r\n\r\n')
+  await sse.has('one')
+  const late = await rawClient(t, port)
+  late.send(upgradeHead())
+  const handshake = await stuck.connection(1)
+  await handshake.has('\r\n\r\n')
+  const drained = next('backend:drained')
+  await balancer.drain('stuck', { over: 0, deadline: '2s' })
+  t.match(await drained, { backend: 'stuck', cut: 2 })
+  t.equal(await sse.closed, 'reset')
+  handshake.socket.write(switching())
+  await late.has('101 Switching')
+  t.strictSame(
+    balancer.snapshot().backends.map(({ id, tunnels }) => [id, tunnels]),
+    [
+      ['stuck', 0],
+      ['live', 1],
+    ],
+  )
+  late.reset()
+})

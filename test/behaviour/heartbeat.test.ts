@@ -127,6 +127,29 @@ t.test('ping: false never pings; a reload switches it on for tunnels that are op
   await once(client, 'close')
 })
 
+t.test('within a long frame no Ping can be asked, so no silence is held against anybody', async (t) => {
+  const backend = await rawBackend(t, ({ socket }) => {
+    socket.once('data', (head: Buffer) => socket.write(switchingFor(head)))
+  })
+  const { port, balancer, next } = await startBalancer(t, {
+    backends: [backend.url],
+    websocket: { ping: '1s' },
+  })
+  const client = await rawClient(t, port)
+  const closed = next('tunnel:close')
+  client.send(upgradeHead())
+  await client.has('101 Switching')
+  // One binary frame of 4 GiB, a byte at a time, for many periods; the backend waits for the whole message.
+  client.send(Buffer.from([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]))
+  for (let i = 0; i < 60; i++) {
+    client.send('x')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  t.equal(balancer.snapshot().backends[0]!.tunnels, 1)
+  client.reset()
+  t.match(await closed, { closedBy: 'client', cause: 'error' })
+})
+
 function switchingFor(head: Buffer): string {
   const [, key = ''] = /sec-websocket-key: (.*)\r\n/i.exec(head.toString()) ?? []
   return switching({ 'Sec-WebSocket-Accept': acceptFor(key) })

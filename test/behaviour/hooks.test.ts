@@ -122,3 +122,30 @@ t.test('after all that the process serves on', async (t) => {
   const { url } = await startBalancer(t, { backends: [backend.url] })
   t.equal((await wsClient(t, url)).readyState, 1)
 })
+
+t.test('a hook that touches the framing gets a clean 5xx, and nothing is left behind', async (t) => {
+  const backend = await wsBackend(t)
+  for (const name of [
+    'Trailer',
+    'Expect',
+    'TE',
+    'Transfer-Encoding',
+    'Content-Length',
+    'Connection',
+    'Upgrade',
+  ]) {
+    for (const side of ['toBackend', 'toClient'] as const) {
+      const hook: Hook = (request) => void request[side].set(name, 'x')
+      const { url, port, balancer } = await startBalancer(t, {
+        backends: [backend.url],
+        hooks: { onRequest: hook, onUpgrade: hook },
+      })
+      t.equal((await ask(url)).status, 500, `${side} ${name}`)
+      const client = await rawClient(t, port)
+      client.send(upgradeHead())
+      await client.closed
+      t.match(client.received, /^HTTP\/1\.1 500 /)
+      t.equal(balancer.snapshot().backends[0]!.failures, 0)
+    }
+  }
+})

@@ -135,3 +135,24 @@ async function flood({ socket }: RawConnection): Promise<number> {
   }
   return sent
 }
+
+t.test(
+  'a client that sends nothing more of its body is given up, one that sends slowly is not',
+  async (t) => {
+    const backend = await httpBackend(t, (request, response) => void request.pipe(response))
+    const { port, balancer } = await startBalancer(t, { backends: [backend.url], timeouts: { body: '2s' } })
+    const slow = await rawClient(t, port)
+    slow.send('POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 20\r\n\r\n')
+    const silent = await rawClient(t, port)
+    silent.send('POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 20\r\n\r\nhalf')
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      slow.send('x')
+    }
+    await slow.has('0\r\n\r\n')
+    t.match(slow.received, /^HTTP\/1\.1 200 /)
+    await until(() => balancer.snapshot().backends[0]!.load === 0, 'the silent one to be given up')
+    slow.reset()
+    silent.reset()
+  },
+)
