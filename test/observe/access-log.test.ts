@@ -198,7 +198,7 @@ t.test('backends come and go in words, named with their pool outside the default
       'info backend chat/red up',
       'info backend blue added',
       'info backend blue draining',
-      'info backend blue drained, 3 tunnels cut',
+      'info backend blue drained, 3 cut at the deadline',
       'info backend blue drained',
       'info backend blue removed',
     ],
