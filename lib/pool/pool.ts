@@ -100,6 +100,12 @@ export class Pool {
   #owner(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend | undefined {
     for (const strategy of this.#spec.sticky) {
       const backend = strategy.find(request, this.#backends)
+      if (backend && this.#backends.get(backend.id) !== backend) {
+        throw new WslbError(
+          'WSLB_INTERNAL',
+          `strategy "${strategy.name}" found something that is not in its pool`,
+        )
+      }
       if (backend && !tried?.has(backend) && this.#isUsable(backend)) return backend
     }
     return undefined

@@ -1,5 +1,5 @@
 import { type Backend } from '../core/backend.ts'
-import { type WslbError, toWslbError } from '../core/errors.ts'
+import { type ErrorCode, WslbError, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { type Pool } from '../pool/pool.ts'
@@ -51,6 +51,9 @@ function next(
   try {
     return pool.acquire(request, tried)
   } catch (error) {
-    throw failure ?? error
+    const nobodyLeft = error instanceof WslbError && NOBODY_LEFT.has(error.code)
+    throw nobodyLeft && failure ? failure : error
   }
 }
+
+const NOBODY_LEFT: ReadonlySet<ErrorCode> = new Set(['WSLB_NO_BACKEND', 'WSLB_AT_CAPACITY'])

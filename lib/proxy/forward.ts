@@ -7,7 +7,7 @@ import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange, clientGone } from './exchange.ts'
-import { type OwnAnswer, lengthOf, refusal } from './refusal.ts'
+import { type OwnAnswer, framed, refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { runHook } from './run-hook.ts'
 
@@ -121,15 +121,11 @@ function refuse(
 }
 
 /** @returns the length of the body */
-function send(
-  response: ServerResponse,
-  { status, headers, body }: OwnAnswer,
-  requestBody: RequestBody,
-): number {
-  const bytes = Buffer.from(body)
+function send(response: ServerResponse, answer: OwnAnswer, requestBody: RequestBody): number {
+  const { bytes, length } = framed(answer)
   // Whether a body comes that was held back for a 100, only the client knows.
   if (requestBody.heldBack) response.shouldKeepAlive = false
-  response.writeHead(status, [...headers, ...lengthOf(status, bytes)])
+  response.writeHead(answer.status, [...answer.headers, ...length])
   response.end(bytes)
   return bytes.length
 }

@@ -59,17 +59,19 @@ function withEdits(request: IncomingRequest, answer: OwnAnswer): OwnAnswer {
 }
 
 /** The answer as bytes, for a socket that has left HTTP; the connection ends with it. */
-export function serializeAnswer({ status, headers, body }: OwnAnswer): Buffer {
-  const bytes = Buffer.from(body)
+export function serializeAnswer(answer: OwnAnswer): Buffer {
+  const { bytes, length } = framed(answer)
   // The Upgrade field belongs to this hop (RFC 9110 §7.8).
-  const connection = status === 426 ? 'close, Upgrade' : 'close'
-  const fields = [...headers, 'Connection', connection, ...lengthOf(status, bytes)]
-  return Buffer.concat([responseHead(status, undefined, fields), bytes])
+  const connection = answer.status === 426 ? 'close, Upgrade' : 'close'
+  const fields = [...answer.headers, 'Connection', connection, ...length]
+  return Buffer.concat([responseHead(answer.status, undefined, fields), bytes])
 }
 
-/** `Content-Length`, where the status allows one (RFC 9110 §8.6). */
-export function lengthOf(status: number, body: Uint8Array): readonly string[] {
-  return status === 204 || status === 304 ? [] : ['Content-Length', String(body.length)]
+/** The body, and its length where the status allows one (RFC 9110 §6.4.1, §8.6). */
+export function framed({ status, body }: OwnAnswer): { bytes: Buffer; length: readonly string[] } {
+  if (status === 204 || status === 304) return { bytes: Buffer.alloc(0), length: [] }
+  const bytes = Buffer.from(body)
+  return { bytes, length: ['Content-Length', String(bytes.length)] }
 }
 
 /** What a status line may carry (RFC 9112 §4). */

@@ -83,7 +83,7 @@ export class Tunnel {
   #ending:
     { closedBy: ClosedBy; cause: CloseCause; code: number | undefined; error: Error | undefined } | undefined
   #linger: Timer | undefined
-  #activity = 0
+  #activity = -1
   #idleChecks = 0
 
   constructor({ id, request, backend, client, upstream, clock, onEnd }: TunnelOptions) {

@@ -48,16 +48,17 @@ export async function handshake(
   { clock, connectTimeout, timeout, signal }: HandshakeOptions,
 ): Promise<Accepted | Declined> {
   const startedAt = clock.now()
-  const socket = await dial(backend, { clock, signal, timeout: Math.min(connectTimeout, timeout) })
+  const socket = await dial(backend, { clock, signal, timeout: Math.min(connectTimeout, timeout) }).catch(
+    (error: WslbError) => {
+      // The time was up for the whole handshake, not for its first part.
+      const late = error.code === 'WSLB_CONNECT_TIMEOUT' && timeout <= connectTimeout
+      throw late ? noAnswer(backend, timeout) : error
+    },
+  )
   return new Promise((resolve, reject) => {
     const outgoing = send(socket, path, headers)
     const timer = clock.schedule(Math.max(0, timeout - (clock.now() - startedAt)), () =>
-      fail(
-        new WslbError(
-          'WSLB_HANDSHAKE_TIMEOUT',
-          `${backend.url.host} did not answer the upgrade within ${timeout} ms`,
-        ),
-      ),
+      fail(noAnswer(backend, timeout)),
     )
     const onAbort = () =>
       fail(new WslbError('WSLB_CLIENT_GONE', 'the client left before the backend answered'))
@@ -106,6 +107,13 @@ function send(socket: Socket, path: string, headers: readonly string[]): ClientR
     socket.destroy()
     throw error
   }
+}
+
+function noAnswer({ url }: Backend, timeout: number): WslbError {
+  return new WslbError(
+    'WSLB_HANDSHAKE_TIMEOUT',
+    `${url.host} did not answer the upgrade within ${timeout} ms`,
+  )
 }
 
 function answerError(backend: Backend, error: NodeJS.ErrnoException): WslbError {

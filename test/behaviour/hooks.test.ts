@@ -85,7 +85,7 @@ t.test('a hook answers, redirects, and edits headers both ways', async (t) => {
 
 t.test('the 204 of a hook has no Content-Length', async (t) => {
   const backend = await wsBackend(t)
-  const hook = () => ({ status: 204, headers: { 'x-own': '1' } })
+  const hook = () => ({ status: 204, headers: { 'x-own': '1' }, body: 'not sent' })
   const { port } = await startBalancer(t, {
     backends: [backend.url],
     hooks: { onRequest: hook, onUpgrade: hook },
