@@ -9,7 +9,7 @@ export const CONFIG_FILES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) =
 export function findConfigFile(dir: string): string {
   const found = CONFIG_FILES.map((name) => join(resolve(dir), name)).find((file) => existsSync(file))
   if (found === undefined) {
-    throw notFound(`no lb.config.{ts,mts,js,mjs,json} in ${resolve(dir)}; "wslb init" writes one`)
+    throw notFound(`no lb.config.{ts,mts,js,mjs,json} in ${resolve(dir)}; "npx wslb init" writes one`)
   }
   return found
 }

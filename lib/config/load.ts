@@ -43,7 +43,7 @@ function read(file: string): Buffer {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw notFound(`there is no ${file}; "wslb init" writes a config`)
+      throw notFound(`there is no ${file}; "npx wslb init" writes a config`)
     throw new ConfigLoadError(
       [{ message: `cannot read the config: ${messageOf(error)}`, cause: error }],
       new Map([[file, digestOf(file)]]),
