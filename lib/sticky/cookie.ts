@@ -81,6 +81,16 @@ export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy 
     })
   }
 
+  const lines = { plain: new WeakMap<Backend, [string]>(), secure: new WeakMap<Backend, [string]>() }
+
+  /** The same for every client of a backend, so it is written once. */
+  function setCookiesOf(backend: Backend, secure: boolean): readonly string[] {
+    const written = lines[secure ? 'secure' : 'plain']
+    let line = written.get(backend)
+    if (!line) written.set(backend, (line = [setCookie(tokensOf(backend)[0]!, secure)]))
+    return line
+  }
+
   validate(() => setCookie('token', true))
 
   return {
@@ -95,7 +105,7 @@ export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy 
     remember({ cookies, headers, secure }, backend) {
       const token = tokensOf(backend)[0]!
       const known = cookies[name] === token || valuesOf(name, headers.cookie).includes(token)
-      return known ? NO_COOKIES : [setCookie(token, secure)]
+      return known ? NO_COOKIES : setCookiesOf(backend, secure)
     },
   }
 }
