@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { ConfigError } from '../core/errors.ts'
 
 /** In the order in which they are looked for. */
-export const CONFIG_FILES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `lb.config.${extension}`)
+const CONFIG_FILES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `lb.config.${extension}`)
 
 /** Absolute path of the config file in a directory. @throws ConfigError `WSLB_CONFIG_NOT_FOUND` */
 export function findConfigFile(dir: string): string {

@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Dispatcher, type Pool as HttpPool } from 'undici'
+import { type Clock } from '../core/clock.ts'
 import { WslbError, backendClosed, balancerClosed, messageOf, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
@@ -21,6 +22,7 @@ export interface ExchangeOptions {
   readonly message: IncomingMessage
   readonly response: ServerResponse
   readonly lease: Lease
+  readonly clock: Clock
   readonly ownCookies: readonly string[]
   /** Milliseconds to the head of the response. */
   readonly timeout: number
@@ -35,7 +37,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
   readonly #response: ServerResponse
   #controller: Dispatcher.DispatchController | undefined
-  readonly #startedAt = performance.now()
+  readonly #startedAt: number
   #hints = 0
   #answered = false
   #connection: HttpConnection | undefined
@@ -47,6 +49,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(options: ExchangeOptions) {
     this.#options = options
     this.#response = options.response
+    this.#startedAt = options.clock.now()
   }
 
   /**
@@ -192,9 +195,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     { link }: Record<string, string | string[] | undefined>,
   ): void {
-    const { request, message, timeout } = this.#options
+    const { request, message, clock, timeout } = this.#options
     // undici starts its time anew at each of them.
-    if (performance.now() - this.#startedAt > timeout) return controller.abort(this.#tooLate())
+    if (clock.now() - this.#startedAt > timeout) return controller.abort(this.#tooLate())
     const { socket } = message
     if (status !== 103 || link === undefined || request.httpVersion !== '1.1') return
     if (socket.writableNeedDrain || this.#response.headersSent || ++this.#hints > MOST_HINTS) return

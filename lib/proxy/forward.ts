@@ -51,6 +51,7 @@ export async function forward(
           message,
           response,
           lease,
+          clock,
           ownCookies: settings.ownCookies,
           timeout: settings.timeouts.response,
           body: body.present ? body : undefined,

@@ -9,7 +9,7 @@ import { type Balancer, WslbError, createBalancer } from '../../lib/index.ts'
 import { deadUrl, httpBackend } from '../support/backends.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { ask } from '../support/clients.ts'
-import { chatOnly, greeting, listen, mirror } from '../support/embedding.ts'
+import { chatOnly, greeting, listen, mirror, thrownByPick } from '../support/embedding.ts'
 import { until } from '../support/until.ts'
 
 /** Routes a WebSocket at `/own` beside ours, and everything else by hand. */
@@ -161,16 +161,7 @@ t.test('pick drives http-proxy: sticky, and a failure is held against the backen
 
 t.test('pick throws what there is to say', async (t) => {
   const { balancer } = await chatOnly(t)
-  const thrown: unknown[] = []
-  const server = createServer((request, response) => {
-    try {
-      balancer.pick(request)
-    } catch (error) {
-      thrown.push(error)
-    }
-    response.end()
-  })
-  await ask(`http://${await listen(t, server)}/else`)
+  const thrown = await thrownByPick(t, balancer, '/else')
   t.ok(thrown[0] instanceof WslbError)
   t.match(thrown[0], { code: 'WSLB_NO_ROUTE', status: 404, blame: 'client' })
 })

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import t from 'tap'
 import { type Policy } from '../../lib/balancing/policy.ts'
 import { type Backend } from '../../lib/core/backend.ts'
@@ -6,7 +5,7 @@ import { type StickyStrategy } from '../../lib/sticky/strategy.ts'
 import { wsBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { ask, rawClient, upgradeHead } from '../support/clients.ts'
-import { chatOnly, listen } from '../support/embedding.ts'
+import { chatOnly, thrownByPick } from '../support/embedding.ts'
 import { plainBackend } from '../support/plain.ts'
 
 // A policy or strategy of the user's that misbehaves: it is told, and no backend is blamed.
@@ -73,16 +72,7 @@ t.test('pick throws what a policy has done', async (t) => {
   const backend = await wsBackend(t)
   const pools = { chat: { backends: [backend.url], health: false as const, balance: nothing } }
   const { balancer } = await chatOnly(t, { pools })
-  const thrown: unknown[] = []
-  const server = createServer((request, response) => {
-    try {
-      balancer.pick(request)
-    } catch (error) {
-      thrown.push(error)
-    }
-    response.end()
-  })
-  await ask(`http://${await listen(t, server)}/chat`)
+  const thrown = await thrownByPick(t, balancer, '/chat')
   t.match(thrown, [{ name: 'WslbError', code: 'WSLB_INTERNAL', message: /"absent-minded"/ }])
   t.equal(balancer.snapshot().backends[0]!.load, 0)
 })

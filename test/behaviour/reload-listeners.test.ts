@@ -6,7 +6,8 @@ import { type WslbError } from '../../lib/core/errors.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { ask, rawClient, wsClient } from '../support/clients.ts'
-import { options, LOCAL, named, spec, said, close, freePort, rejection, base } from '../support/reload.ts'
+import { options, LOCAL, named, spec, said, close, rejection, base } from '../support/reload.ts'
+import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 
 t.test('listeners are added, moved and removed without touching the others', async (t) => {

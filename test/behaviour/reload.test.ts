@@ -3,7 +3,8 @@ import { type ConfigError, type WslbError } from '../../lib/core/errors.ts'
 import { httpBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { ask, wsClient } from '../support/clients.ts'
-import { options, LOCAL, named, spec, said, close, freePort, rejection, base } from '../support/reload.ts'
+import { options, LOCAL, named, spec, said, close, rejection, base } from '../support/reload.ts'
+import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 
 /** @returns how often each name was the answer */

@@ -5,6 +5,7 @@ import { type AddressInfo, type Server, type Socket, createServer as createTcp }
 import { type ServerOptions as WsOptions, type WebSocket, WebSocketServer } from 'ws'
 import { type Scope } from './balancer.ts'
 import { type Certificate } from '../../lib/listener/options.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /** A server, and what has come to it. */
@@ -155,10 +156,5 @@ export function watch(socket: Socket): RawConnection {
 
 /** The url of a port nobody listens on. */
 export async function deadUrl(): Promise<string> {
-  const server = createTcp().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return `http://127.0.0.1:${port}`
+  return `http://127.0.0.1:${await freePort()}`
 }

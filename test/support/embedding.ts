@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { type Server } from 'node:http'
+import { type Server, createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type Config, createBalancer } from '../../lib/index.ts'
+import { type Balancer, type Config, createBalancer } from '../../lib/index.ts'
 import { type TestBackend, wsBackend } from './backends.ts'
 import { type Scope } from './balancer.ts'
-import { textOf } from './clients.ts'
+import { ask, textOf } from './clients.ts'
 
 /** Says the path it was asked for, over HTTP and over WebSocket. */
 export async function mirror(t: Scope): Promise<TestBackend> {
@@ -50,4 +50,19 @@ export async function greeting(t: Scope, url: string): Promise<string> {
   client.close()
   await once(client, 'close')
   return String(first)
+}
+
+/** What `pick` throws for a request with this path, in a server of one's own. */
+export async function thrownByPick(t: Scope, balancer: Balancer, path: string): Promise<unknown[]> {
+  const thrown: unknown[] = []
+  const server = createServer((request, response) => {
+    try {
+      balancer.pick(request)
+    } catch (error) {
+      thrown.push(error)
+    }
+    response.end()
+  })
+  await ask(`http://${await listen(t, server)}${path}`)
+  return thrown
 }

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { type WebSocket } from 'ws'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type WslbError } from '../../lib/core/errors.ts'
@@ -35,15 +34,6 @@ export async function said(client: WebSocket, text: string): Promise<string> {
 export async function close(client: WebSocket): Promise<void> {
   client.close()
   await once(client, 'close')
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 export async function rejection(promise: Promise<unknown>): Promise<WslbError> {
