@@ -188,6 +188,15 @@ export class Balancer implements AsyncDisposable {
     })
   }
 
+  /** What {@link reload} would do now. Changes and opens nothing. @throws ConfigError as `reload` does */
+  async plan(next: Config): Promise<Plan> {
+    return this.#exclusively(async () => {
+      this.#assertOpen()
+      const { pools, drain } = resolveConfig(next, { baseDir: this.#options.baseDir })
+      return { ...this.#pools.plan(pools), over: drain.over }
+    })
+  }
+
   /**
    * Takes a backend out of service: new work goes elsewhere at once, its clients too when they come back. Running
    * requests finish; WebSockets are closed with a Close frame, spread evenly over `over`; at the deadline the rest is cut.
@@ -264,7 +273,7 @@ export class Balancer implements AsyncDisposable {
 
   /** One synchronous step: no request sees half of the old config and half of the new. */
   #swap(config: ResolvedConfig): Plan {
-    const plan = this.#pools.plan(config.pools)
+    const plan = { ...this.#pools.plan(config.pools), over: config.drain.over }
     this.#config = config
     const left = this.#pools.apply(config.pools)
     this.#context.settings = proxySettings(config, this.#pools.byName)

@@ -97,6 +97,8 @@ export interface Plan {
   readonly kept: readonly string[]
   readonly tunnelsKept: number
   readonly tunnelsDrained: number
+  /** Milliseconds over which the drained ones are closed: `drain.over` of the new config. */
+  readonly over: number
 }
 
 /** Every event of a balancer. There is no `error` event: errors are part of what they happened to. */

@@ -1,4 +1,5 @@
 import { type Logger } from '../core/logger.ts'
+import { seconds } from './seconds.ts'
 
 /** What a stop begins with; times in milliseconds. */
 export interface Stop {
@@ -17,8 +18,4 @@ export function logStop(logger: Logger, stop: Stop): void {
 
 export function logStopped(logger: Logger): void {
   logger.info({ event: 'stopped' }, 'stopped')
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 10) / 100} s`
 }

@@ -55,7 +55,7 @@ export class Pools {
   }
 
   /** What {@link apply} would do, without doing it. */
-  plan(specs: readonly PoolSpec[]): Plan {
+  plan(specs: readonly PoolSpec[]): Omit<Plan, 'over'> {
     const plan = {
       added: [] as string[],
       removed: [] as string[],

@@ -93,6 +93,7 @@ t.test('the plan says what was added, removed, changed and kept', async (t) => {
     kept: ['a'],
     tunnelsKept: 2,
     tunnelsDrained: 1,
+    over: 30_000,
   })
   t.same((await heard).plan, plan)
   for (const client of clients) client.close()

@@ -214,6 +214,7 @@ t.test('a reload tells its plan, a rejected one is a single error line', async (
     kept: ['b'],
     tunnelsKept: 18204,
     tunnelsDrained: 311,
+    over: 30_000,
   }
   events.emit('config:reload', { plan })
   const problems = [
@@ -224,7 +225,7 @@ t.test('a reload tells its plan, a rejected one is a single error line', async (
   events.emit('config:reject', { error: new WslbError('WSLB_LISTEN', 'port 80 is taken') })
   t.equal(
     sink.lines[0]!.msg,
-    'config reloaded: 1 added (c), 1 removed (a), 1 kept; 18 204 tunnels kept, 311 drained',
+    'config reloaded: 1 added (c), 1 removed (a), 1 kept; 18 204 tunnels kept, 311 drained over 30 s',
   )
   const start = 'config rejected, the last good one serves on: '
   t.match(sink.lines.slice(1), [
