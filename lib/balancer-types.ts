@@ -30,9 +30,9 @@ export type DrainOptions = DrainConfig
 
 export interface CloseOptions {
   /**
-   * Let what is open end for this long: requests finish, WebSockets get a Close frame, spread over `drain.over` of the
-   * config but half of this time at most; the rest is cut.
+   * Let what is open end for this long: requests finish, WebSockets get a Close frame, at the pace that `drain` of the
+   * config says as far as this time allows; the rest is cut. An object says the pace too.
    * @default 0, cut at once
    */
-  drain?: Duration
+  drain?: Duration | DrainOptions
 }

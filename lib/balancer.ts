@@ -1,33 +1,24 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type Socket } from 'node:net'
 import { type Duplex } from 'node:stream'
-import { type Random, systemClock } from './core/clock.ts'
+import { systemClock } from './core/clock.ts'
 import { durationArgument } from './core/duration.ts'
 import { ConfigError, balancerClosed, toWslbError } from './core/errors.ts'
-import { type EventName, Events, type EventListener, type Plan } from './core/events.ts'
-import { type IncomingRequest } from './core/request.ts'
+import { type EventName, type EventListener, type Plan } from './core/events.ts'
 import { type Config } from './config/config.ts'
-import { resolveConfig, resolveDrain } from './config/resolve.ts'
-import { type ResolvedConfig } from './config/resolved.ts'
+import { resolveCloseReason, resolveConfig, resolveDrain } from './config/resolve.ts'
 import { type BalancerOptions, type Choice, type CloseOptions, type DrainOptions } from './balancer-types.ts'
-import { arrival } from './listener/arrival.ts'
+import { Engine } from './engine.ts'
 import { type ListenerAddress } from './listener/listener.ts'
-import { Listeners } from './listener/listeners.ts'
 import { replayAsRequest } from './listener/replay.ts'
 import { BalancerLog } from './observe/balancer-log.ts'
-import { Pools } from './pool/pools.ts'
 import { asksForWebSocket } from './protocol/handshake.ts'
-import { type ProxyContext } from './proxy/context.ts'
-import { Drains } from './proxy/drain.ts'
-import { forward } from './proxy/forward.ts'
-import { Sweep } from './proxy/sweep.ts'
-import { Tunnels } from './proxy/tunnels.ts'
+import { type Controls } from './proxy/controls.ts'
 import { Shutdown } from './proxy/shutdown.ts'
+import { type CloseReason } from './proxy/tunnel.ts'
 import { upgrade } from './proxy/upgrade.ts'
-import { proxySettings, setSweeps } from './proxy-settings.ts'
-import { type Snapshot, snapshotOf } from './snapshot.ts'
-import { dial } from './upstream/dial.ts'
-import { HttpPools } from './upstream/http-pools.ts'
+import { forward } from './proxy/forward.ts'
+import { type Snapshot, type TunnelSnapshot, snapshotOf, tunnelSnapshot } from './snapshot.ts'
 
 /**
  * Makes a balancer. Validates the config and opens nothing: that is {@link Balancer.listen}'s part.
@@ -38,15 +29,9 @@ export function createBalancer(config: Config, options: BalancerOptions = {}): B
 }
 
 /** Made by {@link createBalancer}. */
-export class Balancer implements AsyncDisposable {
+export class Balancer implements AsyncDisposable, Controls {
   readonly #options: BalancerOptions
-  readonly #events: Events
-  readonly #pools: Pools
-  readonly #listeners: Listeners
-  readonly #drains: Drains
-  readonly #random: Random
-  readonly #context: ProxyContext
-  #config: ResolvedConfig
+  readonly #engine: Engine
   readonly #log: BalancerLog
   #listening = false
   /** Changes of config happen one after the other. */
@@ -57,39 +42,15 @@ export class Balancer implements AsyncDisposable {
   constructor(config: Config, options: BalancerOptions) {
     const { clock = systemClock, random = Math.random, baseDir, signal } = options
     this.#options = options
-    this.#random = random
-    this.#config = resolveConfig(config, { baseDir })
+    const resolved = resolveConfig(config, { baseDir })
     this.#log = new BalancerLog(this, options.logger)
-    this.#events = new Events((error, name) => this.#log.listenerThrew(error, name))
-    this.#pools = new Pools({
-      events: this.#events,
+    this.#engine = new Engine(resolved, {
       clock,
       random,
-      dial: (backend, signal) =>
-        dial(backend, { clock, signal, unref: true, timeout: this.#config.timeouts.connect }),
+      controls: this,
+      onListenerError: (error, name) => this.#log.listenerThrew(error, name),
     })
-    const tunnels = new Tunnels()
-    this.#drains = new Drains({ clock, random, events: this.#events, tunnels })
-    this.#pools.apply(this.#config.pools)
-    this.#context = {
-      settings: proxySettings(this.#config, this.#pools.byName),
-      state: 'open',
-      events: this.#events,
-      clock,
-      httpPools: new HttpPools(clock, this.#config.timeouts.connect),
-      tunnels,
-      pending: new Set(),
-      heartbeat: new Sweep(clock, tunnels, false, (tunnel) => tunnel.beat()),
-      idleSweep: new Sweep(clock, tunnels, false, (tunnel) => tunnel.checkIdle()),
-    }
-    this.#listeners = new Listeners({
-      onRequest: (message, response, awaitsContinue) =>
-        void forward(this.#context, this.#arrive(message), message, response, awaitsContinue),
-      onUpgrade: (message, socket, head) => void upgrade(this.#context, this.#arrive(message), socket, head),
-      onError: (error, address) => this.#events.emit('listener:error', { address, error }),
-    })
-    setSweeps(this.#context, this.#config)
-    this.#log.use(this.#config.log)
+    this.#log.use(resolved.log)
     if (signal?.aborted) void this.close()
     else signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
@@ -102,17 +63,17 @@ export class Balancer implements AsyncDisposable {
   async listen(): Promise<ListenerAddress[]> {
     return this.#exclusively(async () => {
       this.#assertOpen()
-      const { listen, limits } = this.#config
+      const { listen, limits } = this.#engine.config
       if (listen.length === 0) {
         throw new ConfigError([
           { path: 'listen', message: 'is missing; give a port, or { port, host, tls }' },
         ])
       }
-      const open = await this.#listeners.prepare(listen, limits)
+      const open = await this.#engine.listeners.prepare(listen, limits)
       open()
       this.#listening = true
-      this.#pools.start()
-      return this.#listeners.addresses
+      this.#engine.pools.start()
+      return this.#engine.listeners.addresses
     })
   }
 
@@ -121,9 +82,9 @@ export class Balancer implements AsyncDisposable {
    * Without a `next`, a request that matches no route gets 404.
    */
   readonly handleRequest = (message: IncomingMessage, response: ServerResponse, next?: () => void): void => {
-    const request = this.#arrive(message)
-    if (next && !this.#context.settings.router.match(request)) return next()
-    void forward(this.#context, request, message, response, false)
+    const request = this.#engine.arrive(message)
+    if (next && !this.#engine.context.settings.router.match(request)) return next()
+    void forward(this.#engine.context, request, message, response, false)
   }
 
   /**
@@ -141,9 +102,9 @@ export class Balancer implements AsyncDisposable {
       replayAsRequest(server, message, socket, head)
       return true
     }
-    const request = this.#arrive(message)
-    if (!this.#context.settings.router.match(request)) return false
-    void upgrade(this.#context, request, socket, head)
+    const request = this.#engine.arrive(message)
+    if (!this.#engine.context.settings.router.match(request)) return false
+    void upgrade(this.#engine.context, request, socket, head)
     return true
   }
 
@@ -153,9 +114,9 @@ export class Balancer implements AsyncDisposable {
    *   or strategy of yours threw, or picked what is no candidate)
    */
   pick(message: IncomingMessage): Choice {
-    const request = this.#arrive(message)
+    const request = this.#engine.arrive(message)
     this.#assertOpen()
-    const lease = this.#context.settings.router.route(request).acquire(request)
+    const lease = this.#engine.context.settings.router.route(request).pool.acquire(request)
     const { id, pool, url } = lease.backend
     return {
       backend: { id, pool, url: url.origin },
@@ -174,15 +135,16 @@ export class Balancer implements AsyncDisposable {
       try {
         const config = resolveConfig(next, { baseDir: this.#options.baseDir })
         const changeListeners = this.#listening
-          ? await this.#listeners.prepare(config.listen, config.limits)
+          ? await this.#engine.listeners.prepare(config.listen, config.limits)
           : undefined
-        const plan = this.#swap(config)
+        const plan = this.#engine.apply(config)
+        this.#log.use(config.log)
         changeListeners?.()
-        this.#events.emit('config:reload', { plan })
+        this.#engine.events.emit('config:reload', { plan })
         return plan
       } catch (thrown) {
         const error = toWslbError(thrown)
-        this.#events.emit('config:reject', { error })
+        this.#engine.events.emit('config:reject', { error })
         throw error
       }
     })
@@ -192,55 +154,70 @@ export class Balancer implements AsyncDisposable {
   async plan(next: Config): Promise<Plan> {
     return this.#exclusively(async () => {
       this.#assertOpen()
-      const { pools, drain } = resolveConfig(next, { baseDir: this.#options.baseDir })
-      return { ...this.#pools.plan(pools), over: drain.over }
+      return this.#engine.plan(resolveConfig(next, { baseDir: this.#options.baseDir }))
     })
   }
 
   /**
-   * Takes a backend out of service: new work goes elsewhere at once, its clients too when they come back. Running
+   * Takes backends out of service: new work goes elsewhere at once, their clients too when they come back. Running
    * requests finish; WebSockets are closed with a Close frame, spread evenly over `over`; at the deadline the rest is cut.
    * A second drain of the same backend joins the first.
-   * @param name `id`, or `pool/id`
-   * @returns settles when nothing is left on it, or it was restored
+   * @param target a backend, by `id` or `pool/id`; a pool, by `name` or `name/*`; `*` for every backend
+   * @returns settles when nothing is left on them, or they were restored
    * @throws WslbError `WSLB_UNKNOWN_BACKEND`; ConfigError for an option that is not valid
    */
-  async drain(name: string, options: DrainOptions = {}): Promise<void> {
-    const plan = resolveDrain(options, this.#config.drain)
-    const members = this.#pools.find(name)
+  async drain(target: string, options: DrainOptions = {}): Promise<void> {
+    const plan = resolveDrain(options, this.#engine.config)
+    const members = this.#engine.pools.find(target)
     for (const { backend, pool } of members) pool.setAdminState(backend, 'draining')
-    await Promise.all(members.map((member) => this.#drains.start(member, plan)))
+    await Promise.all(members.map((member) => this.#engine.empty(member, plan, 'drain')))
   }
 
-  /** Puts a drained backend back into service; ends a drain under way. @throws WslbError `WSLB_UNKNOWN_BACKEND` */
-  restore(name: string): void {
-    for (const { backend, pool } of this.#pools.find(name)) {
-      this.#drains.cancel(backend)
+  /**
+   * Puts drained backends back into service; ends a drain under way.
+   * @param target as in {@link drain}
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`
+   */
+  restore(target: string): void {
+    for (const { backend, pool } of this.#engine.pools.find(target)) {
+      this.#engine.drains.cancel(backend)
       pool.setAdminState(backend, 'active')
     }
   }
 
+  /** The state of everything, open tunnels included, as plain JSON. */
   snapshot(): Snapshot {
-    return snapshotOf(this.#pools, this.#listeners.addresses, this.#listeners.connections)
+    return snapshotOf(this.#engine, this.#shutdown?.progress)
+  }
+
+  /** One open tunnel, as {@link snapshot} has it; `undefined` when there is none of that id. */
+  findTunnel(id: number): TunnelSnapshot | undefined {
+    const tunnel = this.#engine.tunnels.get(id)
+    return tunnel && tunnelSnapshot(tunnel)
+  }
+
+  /**
+   * Closes one tunnel with a Close frame to its client; the backend hears 1001.
+   * @returns whether there was such a tunnel, and it was not being closed already
+   * @throws ConfigError for a code or reason that cannot be sent
+   */
+  closeTunnel(id: number, reason: CloseReason): boolean {
+    const checked = resolveCloseReason(reason)
+    const tunnel = this.#engine.tunnels.get(id)
+    if (!tunnel || tunnel.ending) return false
+    tunnel.close('operator', checked)
+    return true
   }
 
   /** Stops accepting, lets what is open end within `drain`, cuts the rest. Idempotent; a second call without `drain` cuts at once. */
   async close({ drain = 0 }: CloseOptions = {}): Promise<void> {
-    const patience = durationArgument('drain', drain)
+    const asked = typeof drain === 'object' ? drain : { deadline: durationArgument('drain', drain) }
+    const plan = resolveDrain(asked, this.#engine.config)
     if (!this.#shutdown) {
       this.#options.signal?.removeEventListener('abort', this.#onAbort)
-      const parts = {
-        context: this.#context,
-        listeners: this.#listeners,
-        pools: this.#pools,
-        drains: this.#drains,
-        random: this.#random,
-      }
-      const { drain } = this.#config
-      const over = Math.min(drain.over, patience / 2)
-      this.#shutdown = new Shutdown(parts, { ...drain, over, deadline: patience })
+      this.#shutdown = new Shutdown(this.#engine, plan)
     }
-    if (patience === 0) this.#shutdown.cut()
+    if (plan.deadline === 0) this.#shutdown.cut()
     return this.#shutdown.done
   }
 
@@ -249,43 +226,21 @@ export class Balancer implements AsyncDisposable {
   }
 
   on<K extends EventName>(name: K, listener: EventListener<K>): this {
-    this.#events.on(name, listener)
+    this.#engine.events.on(name, listener)
     return this
   }
 
   once<K extends EventName>(name: K, listener: EventListener<K>): this {
-    this.#events.once(name, listener)
+    this.#engine.events.once(name, listener)
     return this
   }
 
   off<K extends EventName>(name: K, listener: EventListener<K>): this {
-    this.#events.off(name, listener)
+    this.#engine.events.off(name, listener)
     return this
   }
 
   readonly #onAbort = (): void => void this.close()
-
-  /** The first sign of traffic starts the health loops where nobody calls `listen()`. */
-  #arrive(message: IncomingMessage): IncomingRequest {
-    if (!this.#shutdown) this.#pools.start()
-    return arrival(message, this.#context.settings.trust)
-  }
-
-  /** One synchronous step: no request sees half of the old config and half of the new. */
-  #swap(config: ResolvedConfig): Plan {
-    const plan = { ...this.#pools.plan(config.pools), over: config.drain.over }
-    this.#config = config
-    const left = this.#pools.apply(config.pools)
-    this.#context.settings = proxySettings(config, this.#pools.byName)
-    setSweeps(this.#context, config)
-    this.#context.httpPools.connectTimeout = config.timeouts.connect
-    for (const member of left) {
-      this.#context.httpPools.retire(member.backend)
-      if (member.backend.load > 0) void this.#drains.start(member, config.drain)
-    }
-    this.#log.use(config.log)
-    return plan
-  }
 
   #assertOpen(): void {
     if (this.#shutdown) throw balancerClosed()

@@ -14,12 +14,15 @@ export type {
   BalancerEvents,
   CloseCause,
   ClosedBy,
+  DrainProgressEvent,
   EventListener,
   EventName,
   Plan,
   RequestDoneEvent,
   TunnelCloseEvent,
+  TunnelEvent,
   TunnelOpenEvent,
+  TunnelTraffic,
   UpgradeRejectEvent,
 } from './core/events.ts'
 export type { AdminState, Backend, BackendTls, Health } from './core/backend.ts'
@@ -37,6 +40,9 @@ export type { StickyStrategy } from './sticky/strategy.ts'
 export { stickyCookie } from './sticky/cookie.ts'
 export type { StickyCookieOptions } from './sticky/cookie.ts'
 export type { Probe, ProbeContext } from './health/probe.ts'
+export type { Controls } from './proxy/controls.ts'
+export type { DrainOrder } from './proxy/drain-order.ts'
+export type { CloseReason } from './proxy/tunnel.ts'
 export type { Hook, HookAnswer, HookContext, Hooks } from './proxy/hooks.ts'
 export type { ListenerAddress } from './listener/listener.ts'
-export type { BackendSnapshot, PoolSnapshot, Snapshot } from './snapshot.ts'
+export type { BackendSnapshot, PoolSnapshot, Snapshot, TunnelSnapshot } from './snapshot.ts'

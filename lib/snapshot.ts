@@ -1,6 +1,10 @@
 import { type AdminState, type Health } from './core/backend.ts'
+import { type DrainProgressEvent, type TunnelTraffic } from './core/events.ts'
+import { type Engine } from './engine.ts'
 import { type ListenerAddress } from './listener/listener.ts'
-import { type Pools } from './pool/pools.ts'
+import { type Progress } from './proxy/progress.ts'
+import { type Tunnel } from './proxy/tunnel.ts'
+import { identityOf } from './proxy/tunnel-identity.ts'
 
 /** The state of a balancer as plain JSON. */
 export interface Snapshot {
@@ -9,6 +13,29 @@ export interface Snapshot {
   readonly listeners: readonly ListenerAddress[]
   /** Client sockets open on our own listeners. */
   readonly connections: number
+  /** Open WebSockets, the oldest first; those of backends that have left the config and still drain included. */
+  readonly tunnels: readonly TunnelSnapshot[]
+  /** Drains under way. */
+  readonly drains: readonly DrainProgressEvent[]
+}
+
+export interface TunnelSnapshot extends Omit<TunnelTraffic, 'clientRtt' | 'backendRtt'> {
+  /** For `closeTunnel()`. */
+  readonly id: number
+  readonly pool: string
+  /** Id of the backend. */
+  readonly backend: string
+  readonly route: string
+  readonly clientAddress: string
+  /** In milliseconds since 1970. */
+  readonly openedAt: number
+  /** Milliseconds: from the request head to the `101`, since the `101`, since something of a message went through. */
+  readonly handshake: number
+  readonly duration: number
+  readonly idle: number
+  /** Milliseconds from the last Ping of ours to its Pong; `null` when none was answered. */
+  readonly clientRtt: number | null
+  readonly backendRtt: number | null
 }
 
 export interface PoolSnapshot {
@@ -41,10 +68,23 @@ export interface BackendSnapshot {
   readonly failures: number
 }
 
+export function tunnelSnapshot(tunnel: Tunnel): TunnelSnapshot {
+  const { request, ...identity } = identityOf(tunnel)
+  const { clientRtt = null, backendRtt = null, ...traffic } = tunnel.traffic
+  return {
+    ...identity,
+    clientAddress: request.clientAddress,
+    duration: tunnel.age,
+    idle: tunnel.idle,
+    ...traffic,
+    clientRtt,
+    backendRtt,
+  }
+}
+
 export function snapshotOf(
-  pools: Pools,
-  listeners: readonly ListenerAddress[],
-  connections: number,
+  { pools, listeners, tunnels, drains }: Engine,
+  shutdown: Progress | undefined,
 ): Snapshot {
   return {
     pools: [...pools.byName.values()].map(({ name, spec: { policy, sticky }, backends }) => ({
@@ -71,7 +111,9 @@ export function snapshotOf(
         ...counters,
       }
     }),
-    listeners,
-    connections,
+    listeners: listeners.addresses,
+    connections: listeners.connections,
+    tunnels: tunnels.all().map(tunnelSnapshot),
+    drains: [...drains.progress, ...(shutdown ? [shutdown.state] : [])],
   }
 }

@@ -69,11 +69,8 @@ export class Server {
   /** Lets what is open end until the drain deadline of the config. {@link cut} does not wait for that. */
   async stop(): Promise<void> {
     if (!this.#balancer || !this.#config) return this.#close(0)
-    const { over, deadline } = this.#config.drain
-    const tunnels = this.#balancer.snapshot().backends.reduce((sum, backend) => sum + backend.tunnels, 0)
-    // As `close()` has it: half of the time is for those that must be told.
-    logStop(this.#logger, { tunnels, over: Math.min(over, deadline / 2), deadline })
-    await this.#close(deadline)
+    logStop(this.#logger)
+    await this.#close(this.#config.drain.deadline)
     logStopped(this.#logger)
   }
 

@@ -3,6 +3,7 @@ import { type Duration } from '../core/duration.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type Probe } from '../health/probe.ts'
+import { type DrainConfig } from '../proxy/controls.ts'
 import { type Hooks } from '../proxy/hooks.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 
@@ -132,16 +133,7 @@ export interface HealthConfig {
   lastResort?: boolean
 }
 
-export interface DrainConfig {
-  /** Close frames are spread over this time. @default '30s' */
-  over?: Duration
-  /** Close code sent to clients (RFC 6455 §7.4). @default 1012 */
-  code?: number
-  /** Close reason, plain text, at most 123 bytes. @default 'service restart' */
-  reason?: string
-  /** What is still open then is cut. @default '60s' */
-  deadline?: Duration
-}
+export type { DrainConfig }
 
 export interface WebSocketConfig {
   /** A leg that was silent for this long gets a Ping; `false` never pings. @default '30s' */
@@ -153,6 +145,13 @@ export interface WebSocketConfig {
    * `false` never closes. @default false
    */
   idleTimeout?: Duration | false
+  /**
+   * A tunnel that has been open for this long is closed with 1012, up to 10 % earlier so that those who came together
+   * do not leave together. `false` never closes. @default false
+   */
+  maxAge?: Duration | false
+  /** How long a peer may take to answer a Close frame of ours before its connection is ended. @default '5s' */
+  closeTimeout?: Duration
 }
 
 export interface TimeoutsConfig {

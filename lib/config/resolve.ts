@@ -5,9 +5,11 @@ import { type pool } from './pool-rule.ts'
 import { formatPath, relationProblems } from './relations.ts'
 import { type DrainConfig } from './config.ts'
 import { type PoolSpec } from '../pool/pool.ts'
+import { type DrainPlan } from '../proxy/drain.ts'
+import { type CloseReason, type TunnelTimes } from '../proxy/tunnel.ts'
 import { type ResolvedConfig } from './resolved.ts'
 import { isObject } from './rule.ts'
-import { drain, schema } from './schema.ts'
+import { closing, drain, schema } from './schema.ts'
 
 export interface ResolveOptions {
   /** Where relative paths of certificates start. @default the working directory */
@@ -37,7 +39,7 @@ export function resolveConfig(
     limits: { headersTimeout: timeouts.headers, keepAliveTimeout: timeouts.keepAlive },
     pools: all.map(([name, pool]) => toSpec(name, pool, all.length === 1 || name === 'default')),
     routes: rest.routes ?? [{ host: undefined, path: undefined, pool: 'default' }],
-    drain: rest.drain,
+    drain: toDrainPlan(rest.drain, rest.websocket),
     websocket: rest.websocket,
     timeouts: {
       connect: timeouts.connect,
@@ -56,10 +58,35 @@ export function resolveConfig(
  * What a call of `drain()` asks for, on top of what the config says.
  * @throws ConfigError with every problem
  */
-export function resolveDrain(asked: DrainConfig, defaults: ResolvedConfig['drain']): ResolvedConfig['drain'] {
+export function resolveDrain(
+  asked: DrainConfig,
+  { drain: defaults, websocket }: Pick<ResolvedConfig, 'drain' | 'websocket'>,
+): DrainPlan {
   const { success, data, error } = drain.safeParse({ ...defaults, ...asked })
   if (!success) throw new ConfigError(error.issues.flatMap(toProblems))
+  const { deadline } = asked.deadline === undefined ? { deadline: undefined } : data
+  return toDrainPlan({ ...data, deadline }, websocket, defaults.deadline)
+}
+
+/** @throws ConfigError for a code or a reason that cannot be sent */
+export function resolveCloseReason(asked: CloseReason): CloseReason {
+  const { success, data, error } = closing.safeParse(asked)
+  if (!success) throw new ConfigError(error.issues.flatMap(toProblems))
   return data
+}
+
+/** How much longer than the closes a drain may take, where nobody says. */
+const PATIENCE = 30_000
+
+/** The last to be closed are to have their time to answer, where the deadline allows it. */
+function toDrainPlan(
+  { deadline, ...asked }: z.output<typeof drain>,
+  { closeTimeout }: TunnelTimes,
+  defaultDeadline = 60_000,
+): DrainPlan {
+  const end = deadline ?? Math.max(defaultDeadline, asked.over + PATIENCE)
+  const over = Math.min(asked.over, Math.max(end / 2, end - closeTimeout))
+  return { ...asked, over, deadline: end }
 }
 
 function toSpec(

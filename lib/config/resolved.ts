@@ -4,6 +4,7 @@ import { type PoolSpec } from '../pool/pool.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
 import { type Hooks } from '../proxy/hooks.ts'
 import { type RouteSpec } from '../proxy/router.ts'
+import { type TunnelTimes } from '../proxy/tunnel.ts'
 
 /** A valid config with every default filled in and every duration in milliseconds. */
 export interface ResolvedConfig {
@@ -13,11 +14,7 @@ export interface ResolvedConfig {
   /** Never empty: without `routes` one route to `default`. */
   readonly routes: readonly RouteSpec[]
   readonly drain: DrainPlan
-  readonly websocket: {
-    readonly ping: number | false
-    readonly handshakeTimeout: number
-    readonly idleTimeout: number | false
-  }
+  readonly websocket: TunnelTimes & { readonly handshakeTimeout: number }
   readonly timeouts: {
     readonly connect: number
     readonly response: number

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { DRAIN_ORDERS } from '../proxy/drain-order.ts'
 import { type Hook } from '../proxy/hooks.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 import { listeners } from './listen-rule.ts'
@@ -37,13 +38,22 @@ export const drain = object('an object', {
   over: duration.default(30_000),
   code: closeCode.default(1012),
   reason: closeReason.default('service restart'),
-  deadline: duration.default(60_000),
+  order: oneOf(DRAIN_ORDERS).default('idle-first'),
+  deadline: duration.optional(),
+})
+
+/** What `closeTunnel()` takes. */
+export const closing = object('an object with code and reason', {
+  code: closeCode,
+  reason: closeReason.default(''),
 })
 
 const websocket = object('an object', {
   ping: durationOrFalse.default(30_000),
   handshakeTimeout: positiveDuration.default(10_000),
   idleTimeout: durationOrFalse.default(false),
+  maxAge: durationOrFalse.default(false),
+  closeTimeout: positiveDuration.default(5_000),
 })
 
 const timeouts = object('an object', {

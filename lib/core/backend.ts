@@ -17,6 +17,11 @@ export interface BackendTls {
   readonly rejectUnauthorized?: boolean
 }
 
+/** The id alone in the default pool, `pool/id` elsewhere. */
+export function fullName({ id, pool }: { readonly id: string; readonly pool: string }): string {
+  return pool === 'default' ? id : `${pool}/${id}`
+}
+
 /** The part of a backend that its owner writes down; a reload may change it while the {@link Backend} lives on. */
 export interface BackendSettings {
   readonly weight: number

@@ -7,6 +7,8 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds on a monotonic scale; only differences mean something. */
   now(): number
+  /** Milliseconds since 1970, like `Date.now()`: for what people read, never for differences. */
+  wallTime(): number
   /**
    * Calls `callback` once after `delay` milliseconds.
    * @param keepAlive whether the process waits for it. @default false
@@ -19,6 +21,7 @@ export type Random = () => number
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  wallTime: () => Date.now(),
   schedule(delay, callback, keepAlive = false) {
     const handle = setTimeout(callback, delay)
     if (!keepAlive) handle.unref()

@@ -13,6 +13,16 @@ export interface BackendTroubleEvent extends BackendEvent {
   readonly reason: string
 }
 
+/** How far a drain has come. */
+export interface DrainProgressEvent {
+  /** The backend, `blue` or `chat/blue`; `*` for the shutdown of the whole balancer. */
+  readonly target: string
+  /** Tunnels and requests that are still open. */
+  readonly left: number
+  /** Milliseconds to the deadline. */
+  readonly remaining: number
+}
+
 export interface BackendDrainedEvent extends BackendEvent {
   /** Tunnels and requests that were cut because the deadline had come. */
   readonly cut: number
@@ -39,28 +49,39 @@ export type ClosedBy = 'client' | 'backend' | 'balancer'
 
 /**
  * Why a tunnel ended: `normal` by a closing handshake of the two peers, `error` without one (a peer vanished or reset
- * the connection), or because the balancer decided so; `ping` when a peer no longer answered.
+ * the connection), or because the balancer decided so: a peer no longer answered (`ping`), said nothing for too long
+ * (`idle`) or had been there for too long (`age`); its backend was drained, left the config (`reload`), gave sockets
+ * away (`rebalance`) or was declared `down`; somebody called `closeTunnel()` (`operator`), `hooks.onMessage` decided so
+ * (`hook`), or the balancer stopped (`shutdown`).
  */
-export type CloseCause = 'normal' | 'error' | 'ping' | 'idle' | 'drain' | 'shutdown'
+export type CloseCause =
+  | 'normal'
+  | 'error'
+  | 'ping'
+  | 'idle'
+  | 'age'
+  | 'drain'
+  | 'reload'
+  | 'rebalance'
+  | 'down'
+  | 'operator'
+  | 'hook'
+  | 'shutdown'
 
-export interface TunnelOpenEvent extends BackendEvent {
+export interface TunnelEvent extends BackendEvent {
   /** Unique in this process. */
   readonly id: number
+  /** The route that the request took, as the config names it: host and path; `*` without routes. */
+  readonly route: string
   readonly request: IncomingRequest
+  /** Of the `101`, in milliseconds since 1970 like `Date.now()`. */
+  readonly openedAt: number
   /** Milliseconds from the request head to the `101`. */
   readonly handshake: number
-  readonly attempts: number
 }
 
-export interface TunnelCloseEvent extends BackendEvent {
-  readonly id: number
-  readonly request: IncomingRequest
-  readonly closedBy: ClosedBy
-  readonly cause: CloseCause
-  /** Code of the first Close frame, whoever sent it; 1006 when there was none (RFC 6455 §7.1.5). */
-  readonly closeCode: number
-  /** Milliseconds since the `101`. */
-  readonly duration: number
+/** What a tunnel has carried. */
+export interface TunnelTraffic {
   /** Bytes that came from the client and from the backend. */
   readonly bytesIn: number
   readonly bytesOut: number
@@ -73,6 +94,19 @@ export interface TunnelCloseEvent extends BackendEvent {
   /** Milliseconds from the last Ping of ours to its Pong; `undefined` when none was answered. */
   readonly clientRtt: number | undefined
   readonly backendRtt: number | undefined
+}
+
+export interface TunnelOpenEvent extends TunnelEvent {
+  readonly attempts: number
+}
+
+export interface TunnelCloseEvent extends TunnelEvent, TunnelTraffic {
+  readonly closedBy: ClosedBy
+  readonly cause: CloseCause
+  /** Code of the first Close frame, whoever sent it; 1006 when there was none (RFC 6455 §7.1.5). */
+  readonly closeCode: number
+  /** Milliseconds since the `101`. */
+  readonly duration: number
   readonly error: Error | undefined
 }
 
@@ -110,6 +144,7 @@ export interface BalancerEvents {
   'backend:removed': BackendEvent
   'backend:draining': BackendEvent
   'backend:drained': BackendDrainedEvent
+  'drain:progress': DrainProgressEvent
   'tunnel:open': TunnelOpenEvent
   'tunnel:close': TunnelCloseEvent
   'upgrade:reject': UpgradeRejectEvent

@@ -67,6 +67,7 @@ export function openLine(open: TunnelOpenEvent): AccessLine {
     fields: {
       event: 'tunnel:open',
       tunnel: open.id,
+      route: open.route,
       ...requestFields(request),
       status: 101,
       ...whereAndHowLong({ ...open, duration: open.handshake }),
@@ -84,6 +85,7 @@ export function closeLine(close: TunnelCloseEvent): AccessLine {
     fields: {
       event: 'tunnel:close',
       tunnel: close.id,
+      route: close.route,
       ...requestFields(request),
       ...whereAndHowLong(close),
       bytesIn,

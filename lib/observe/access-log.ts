@@ -1,3 +1,4 @@
+import { fullName } from '../core/backend.ts'
 import { type BackendEvent, type EventName, type EventListener } from '../core/events.ts'
 import { type Blame } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
@@ -44,7 +45,7 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     const tell = (name: EventName, event: BackendEvent, what: string, more?: object) =>
       logger.info(
         { event: name, backend: event.backend, pool: event.pool, ...more },
-        `backend ${nameOf(event)} ${what}`,
+        `backend ${fullName({ id: event.backend, pool: event.pool })} ${what}`,
       )
     listen('backend:up', (event) => tell('backend:up', event, 'up'))
     listen('backend:suspect', (event) =>
@@ -52,7 +53,14 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     )
     listen('backend:added', (event) => tell('backend:added', event, 'added'))
     listen('backend:removed', (event) => tell('backend:removed', event, 'removed'))
-    listen('backend:draining', (event) => tell('backend:draining', event, 'draining'))
+    listen('drain:progress', (event) => {
+      const { target, left, remaining } = event
+      const what = target === '*' ? 'stopping' : `draining ${target}`
+      logger.info(
+        { event: 'drain:progress', ...event },
+        `${what}: ${left} left, ${Math.ceil(remaining / 1_000)} s`,
+      )
+    })
     listen('backend:drained', (event) =>
       tell(
         'backend:drained',
@@ -72,7 +80,7 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
       const { backend, pool, reason } = event
       logger.warn(
         { event: 'backend:down', backend, pool, reason },
-        `backend ${nameOf(event)} down: ${reason}`,
+        `backend ${fullName({ id: event.backend, pool: event.pool })} down: ${reason}`,
       )
     })
   }
@@ -87,10 +95,6 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     })
   }
   return () => undo.forEach((off) => off())
-}
-
-function nameOf({ backend, pool }: BackendEvent): string {
-  return pool === 'default' ? backend : `${pool}/${backend}`
 }
 
 /** Whether a text was not seen for `ms`. */

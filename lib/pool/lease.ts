@@ -1,4 +1,5 @@
 import { type Backend } from '../core/backend.ts'
+import { type CloseCause } from '../core/events.ts'
 
 /** The right to count on a backend: taken on pick, released exactly once. */
 export class Lease {
@@ -6,7 +7,7 @@ export class Lease {
   /** `Set-Cookie` values that tie the client to the backend; empty when it is tied already. */
   readonly setCookies: readonly string[]
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
-  onCut: (() => void) | undefined
+  onCut: ((cause: CloseCause) => void) | undefined
   #isCut = false
   #onRelease: ((lease: Lease, error: unknown) => void) | undefined
 
@@ -25,9 +26,9 @@ export class Lease {
     return this.#isCut
   }
 
-  cut(): void {
+  cut(cause: CloseCause): void {
     this.#isCut = true
-    this.onCut?.()
+    this.onCut?.(cause)
   }
 
   /**

@@ -1,7 +1,7 @@
 import { type AdminState, Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
 import { type ErrorCode, WslbError, messageOf, toWslbError } from '../core/errors.ts'
-import { type EventSink } from '../core/events.ts'
+import { type CloseCause, type EventSink } from '../core/events.ts'
 import { assertField } from '../core/header-edits.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
@@ -135,9 +135,9 @@ export class Pool {
   }
 
   /** Ends everything that runs on a backend. @returns how much that was */
-  cut(backend: Backend): number {
+  cut(backend: Backend, cause: CloseCause): number {
     const held = [...(this.#held.get(backend) ?? [])]
-    for (const lease of held) lease.cut()
+    for (const lease of held) lease.cut(cause)
     return held.length
   }
   readonly #held = new WeakMap<Backend, Set<Lease>>()

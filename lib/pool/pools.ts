@@ -1,4 +1,4 @@
-import { type Backend } from '../core/backend.ts'
+import { type Backend, fullName } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type Plan } from '../core/events.ts'
 import { Pool, type PoolDependencies, type PoolSpec } from './pool.ts'
@@ -39,19 +39,24 @@ export class Pools {
   }
 
   /**
-   * @param name `id`, for that backend in every pool, or `pool/id`
+   * @param target `id`, for that backend in every pool; `pool/id`; `pool` or `pool/*` for all of a pool; `*` for all
    * @throws WslbError `WSLB_UNKNOWN_BACKEND`
    */
-  find(name: string): Member[] {
-    const found = this.members().filter(
-      ({ backend }) => backend.id === name || `${backend.pool}/${backend.id}` === name,
-    )
+  find(target: string): Member[] {
+    const members = this.members()
+    if (target === '*') return members
+    const named = ({ backend: { id, pool } }: Member) =>
+      id === target || target === `${pool}/${id}` || target === `${pool}/*`
+    const found = members.filter(named)
+    // A backend that has the name of a pool comes first: that one has a second name.
     if (found.length > 0) return found
-    const known = this.members().map(({ backend }) => fullName(backend))
-    throw new WslbError(
-      'WSLB_UNKNOWN_BACKEND',
-      `no backend "${name}"; there are: ${known.join(', ') || 'none'}`,
-    )
+    const pool = this.#byName.get(target)
+    if (pool) return members.filter((member) => member.pool === pool)
+    const known = [
+      ...members.map(({ backend }) => fullName(backend)),
+      ...[...this.#byName.keys()].map((name) => `${name}/*`),
+    ]
+    throw new WslbError('WSLB_UNKNOWN_BACKEND', `no backend "${target}"; there are: ${known.join(', ')}`)
   }
 
   /** What {@link apply} would do, without doing it. */
@@ -126,9 +131,4 @@ export class Pools {
 
 function withPool(pool: Pool, backends: readonly Backend[]): Member[] {
   return backends.map((backend) => ({ backend, pool }))
-}
-
-/** The id alone in the default pool, `pool/id` elsewhere. */
-function fullName({ id, pool }: { id: string; pool: string }): string {
-  return pool === 'default' ? id : `${pool}/${id}`
 }

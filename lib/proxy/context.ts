@@ -1,11 +1,12 @@
-import { type Clock } from '../core/clock.ts'
+import { type Clock, type Random } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type Trust } from '../listener/trust-proxy.ts'
 import { type HttpPools } from '../upstream/http-pools.ts'
+import { type Controls } from './controls.ts'
 import { type Hooks } from './hooks.ts'
 import { type PendingClient } from './pending-client.ts'
 import { type Router } from './router.ts'
-import { type Sweep } from './sweep.ts'
+import { type Sweeps } from './sweeps.ts'
 import { type Tunnels } from './tunnels.ts'
 
 /** What a reload replaces, in one assignment. Times in milliseconds. */
@@ -33,12 +34,11 @@ export interface ProxyContext {
   state: 'open' | 'closing' | 'closed'
   readonly events: EventSink
   readonly clock: Clock
+  readonly random: Random
   readonly httpPools: HttpPools
   readonly tunnels: Tunnels
-  /** Pings silent legs, every half period. */
-  readonly heartbeat: Sweep
-  /** Closes idle tunnels, looks four times in the idle time. */
-  readonly idleSweep: Sweep
+  readonly sweeps: Sweeps
+  readonly controls: Controls
   /** Upgrades that have not been answered yet. */
   readonly pending: Set<PendingClient>
 }

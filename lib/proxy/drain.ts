@@ -1,8 +1,10 @@
-import { type Backend } from '../core/backend.ts'
-import { type Clock, type Random } from '../core/clock.ts'
-import { type EventSink } from '../core/events.ts'
+import { type Backend, fullName } from '../core/backend.ts'
+import { type Clock, type Random, type Timer } from '../core/clock.ts'
+import { type CloseCause, type DrainProgressEvent, type EventSink } from '../core/events.ts'
 import { type Member } from '../pool/pools.ts'
 import { closeAtPace } from './close-at-pace.ts'
+import { type DrainOrder } from './drain-order.ts'
+import { Progress } from './progress.ts'
 import { type CloseReason } from './tunnel.ts'
 import { type Tunnels } from './tunnels.ts'
 
@@ -10,6 +12,7 @@ import { type Tunnels } from './tunnels.ts'
 export interface DrainPlan extends CloseReason {
   /** Close frames are spread over this time. */
   readonly over: number
+  readonly order: DrainOrder
   /** What is still open then is cut. */
   readonly deadline: number
 }
@@ -21,15 +24,6 @@ export interface DrainDependencies {
   readonly tunnels: Tunnels
 }
 
-/** For what has been cut to come to its end. */
-const GRACE = 1_000
-
-interface Drain {
-  readonly done: Promise<void>
-  /** Ends the drain; what is still open lives on. */
-  cancel(): void
-}
-
 /** Empties leaving backends: tunnels are closed at a pace, requests finish, the rest is cut at the deadline. */
 export class Drains {
   readonly #byBackend = new Map<Backend, Drain>()
@@ -39,51 +33,23 @@ export class Drains {
     this.#deps = deps
   }
 
+  /** Of each drain under way. */
+  get progress(): readonly DrainProgressEvent[] {
+    return [...this.#byBackend.values()].map(({ progress }) => progress.state)
+  }
+
   /**
    * New work must go elsewhere already. A second drain of the same backend joins the first.
    * @returns settles when nothing is left on the backend, or the drain was cancelled
    */
-  start(member: Member, plan: DrainPlan): Promise<void> {
+  start(member: Member, plan: DrainPlan, cause: CloseCause = 'drain'): Promise<void> {
     const { backend } = member
     const running = this.#byBackend.get(backend)
     if (running) return running.done
-    let cancel!: () => void
-    const done = new Promise<void>((resolve) => {
-      cancel = this.#run(member, plan, resolve)
-    })
-    if (backend.load > 0) this.#byBackend.set(backend, { done, cancel })
-    return done
-  }
-
-  /** @returns cancels the drain */
-  #run({ backend, pool }: Member, { deadline, ...how }: DrainPlan, settle: () => void): () => void {
-    const { clock, events, tunnels } = this.#deps
-    const who = { backend: backend.id, pool: backend.pool }
-    let cut = 0
-    const timers = [
-      closeAtPace(() => tunnels.of(backend), { cause: 'drain', ...how }, this.#deps),
-      clock.schedule(deadline, () => {
-        cut = pool.cut(backend)
-        // What balancer.pick() has given away is not ours to end, nor to wait for.
-        timers.push(clock.schedule(GRACE, () => stopWaiting(drained)))
-      }),
-    ]
-    const finish = () => {
-      for (const timer of timers) timer.cancel()
-      this.#byBackend.delete(backend)
-      settle()
-    }
-    const drained = () => {
-      finish()
-      events.emit('backend:drained', { ...who, cut })
-    }
-    events.emit('backend:draining', who)
-    const cancelWait = pool.whenIdle(backend, drained)
-    const stopWaiting = (then: () => void) => {
-      cancelWait()
-      then()
-    }
-    return () => stopWaiting(finish)
+    const drain = new Drain(member, plan, cause, this.#deps, () => this.#byBackend.delete(backend))
+    this.#byBackend.set(backend, drain)
+    drain.start()
+    return drain.done
   }
 
   cancel(backend: Backend): void {
@@ -92,5 +58,94 @@ export class Drains {
 
   cancelAll(): void {
     for (const drain of [...this.#byBackend.values()]) drain.cancel()
+  }
+}
+
+/** For what has been cut to come to its end. */
+const GRACE = 1_000
+
+/** One backend on its way out. */
+class Drain {
+  readonly progress: Progress
+  readonly done: Promise<void>
+  readonly #member: Member
+  readonly #plan: DrainPlan
+  readonly #cause: CloseCause
+  readonly #deps: DrainDependencies
+  readonly #timers: Timer[] = []
+  #onDone!: () => void
+  #ended = false
+
+  constructor(
+    member: Member,
+    plan: DrainPlan,
+    cause: CloseCause,
+    deps: DrainDependencies,
+    onDone: () => void,
+  ) {
+    const { backend } = member
+    const { clock, events } = deps
+    this.#member = member
+    this.#plan = plan
+    this.#cause = cause
+    this.#deps = deps
+    const options = { target: fullName(backend), left: () => backend.load, clock, events }
+    this.progress = new Progress({ ...options, deadline: plan.deadline })
+    this.done = new Promise((resolve) => {
+      this.#onDone = () => {
+        onDone()
+        resolve()
+      }
+    })
+  }
+
+  start(): void {
+    const { backend, pool } = this.#member
+    const { clock, events, tunnels } = this.#deps
+    const { deadline, ...how } = this.#plan
+    events.emit('backend:draining', this.#who)
+    // A listener may have put the backend back.
+    if (this.#ended) return
+    this.#timers.push(
+      closeAtPace(() => tunnels.of(backend), { ...how, cause: this.#cause }, this.#deps),
+      clock.schedule(deadline, () => this.#cutTheRest()),
+      this.progress,
+      { cancel: pool.whenIdle(backend, () => this.#drained(0)) },
+    )
+    if (this.#ended) this.#stop()
+    else this.progress.start()
+  }
+
+  /** What is still open lives on. */
+  cancel(): void {
+    this.#ended = true
+    this.#stop()
+    this.#onDone()
+  }
+
+  #stop(): void {
+    for (const timer of this.#timers) timer.cancel()
+  }
+
+  get #who() {
+    const { id, pool } = this.#member.backend
+    return { backend: id, pool }
+  }
+
+  #drained(cut: number): void {
+    this.cancel()
+    this.#deps.events.emit('backend:drained', { ...this.#who, cut })
+  }
+
+  #cutTheRest(): void {
+    const { backend, pool } = this.#member
+    // The wait begins anew, now that something is cut.
+    this.#stop()
+    let cut = 0
+    const drained = () => this.#drained(cut)
+    // What balancer.pick() has given away is not ours to end, nor to wait for.
+    this.#timers.push(this.#deps.clock.schedule(GRACE, drained))
+    cut = pool.cut(backend, this.#cause)
+    this.#timers.push({ cancel: pool.whenIdle(backend, drained) })
   }
 }

@@ -28,6 +28,8 @@ export interface ExchangeOptions {
   readonly timeout: number
   /** The body of the request; `undefined` when it has none. Read only once the backend is connected. */
   readonly body: AsyncIterable<Uint8Array> | undefined
+  /** Whether the connection of the client is to end with this response; asked when its head goes out. */
+  readonly isLast: () => boolean
   /** Body bytes to the client. */
   readonly onBytes: (length: number) => void
 }
@@ -138,6 +140,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     const { request, lease } = this.#options
     assertChunkedOnly(lease.backend, headers['transfer-encoding'])
+    if (this.#options.isLast()) this.#response.shouldKeepAlive = false
     const raw = rawText(controller.rawHeaders)
     const passing = this.#mayCarryTrailers(headers) ? raw : withoutField(raw, 'trailer')
     const fields = responseHeaders(passing, lease.setCookies, request.edits.toClient)

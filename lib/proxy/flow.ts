@@ -1,4 +1,5 @@
 import { type Duplex } from 'node:stream'
+import { type Clock } from '../core/clock.ts'
 import { FrameTracker } from '../protocol/frame-tracker.ts'
 import { PongFilter } from '../protocol/pong-filter.ts'
 
@@ -14,20 +15,24 @@ export class Flow {
   readonly tracker = new FrameTracker()
   readonly #from: Duplex
   readonly #to: Duplex
+  readonly #clock: Clock
+  #messages = 0
+  #activeAt: number
   #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
   /** The Close frame of ours that will end this flow. */
   #last: Buffer | undefined
   #pong: { readonly filter: PongFilter; readonly onPong: () => void } | undefined
 
-  constructor(from: Duplex, to: Duplex) {
+  constructor(from: Duplex, to: Duplex, clock: Clock) {
     this.#from = from
     this.#to = to
+    this.#clock = clock
+    this.#activeAt = clock.now()
   }
 
-  /** Changes with every message, and while a long one is under way. */
-  get messageActivity(): number {
-    const { messages, inMessage, atBoundary, bytes } = this.tracker
-    return inMessage || !atBoundary ? messages + bytes : messages
+  /** When something of a message last came; control frames do not count. */
+  get activeAt(): number {
+    return this.#activeAt
   }
 
   /** Nothing more goes to the receiver: our Close has gone out. */
@@ -38,6 +43,7 @@ export class Flow {
   pass(chunk: Buffer): void {
     if (this.#pong) return this.#passWithoutPong(chunk)
     this.tracker.track(chunk)
+    this.#noteActivity()
     if (this.#state === 'open') this.#write(chunk)
     else if (this.#state !== 'over') this.#passLast(chunk)
   }
@@ -78,9 +84,17 @@ export class Flow {
     this.#state = 'until-close'
   }
 
+  #noteActivity(): void {
+    const { messages, inMessage, atBoundary } = this.tracker
+    if (messages === this.#messages && !inMessage && atBoundary) return
+    this.#messages = messages
+    this.#activeAt = this.#clock.now()
+  }
+
   #passWithoutPong(chunk: Buffer): void {
     const { filter, onPong } = this.#pong!
     filter.pass(chunk, this.#write)
+    this.#noteActivity()
     if (!filter.answered) return
     this.#pong = undefined
     onPong()

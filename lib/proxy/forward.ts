@@ -43,7 +43,7 @@ export async function forward(
     if (answer) {
       bytesOut = send(response, answer, body)
     } else {
-      const pool = settings.router.route(request)
+      const { pool } = settings.router.route(request)
       trace.pool = pool
       await attempt(pool, request, settings.attempts, trace, (lease) =>
         new Exchange({
@@ -55,6 +55,7 @@ export async function forward(
           ownCookies: settings.ownCookies,
           timeout: settings.timeouts.response,
           body: body.present ? body : undefined,
+          isLast: () => context.state !== 'open' || lease.backend.adminState !== 'active',
           onBytes: (length) => (bytesOut += length),
         }).run(context.httpPools.for(lease.backend)),
       )
@@ -87,12 +88,7 @@ async function runOnRequest(context: ProxyContext, request: IncomingRequest, res
   const onClose = () => gone.abort()
   response.on('close', onClose)
   try {
-    const { hooks, timeouts } = context.settings
-    return await runHook(hooks.onRequest!, request, {
-      clock: context.clock,
-      timeout: timeouts.hook,
-      gone: gone.signal,
-    })
+    return await runHook(context.settings.hooks.onRequest!, request, context, gone.signal)
   } finally {
     response.off('close', onClose)
   }

@@ -1,4 +1,5 @@
 import { type IncomingRequest } from '../core/request.ts'
+import { type Controls } from './controls.ts'
 
 /** An answer given by a hook instead of by a backend: a refusal, a redirect, a page. */
 export interface HookAnswer {
@@ -13,6 +14,8 @@ export interface HookAnswer {
 export interface HookContext {
   /** Aborts when the client leaves or the hook's time is up. */
   readonly signal: AbortSignal
+  /** Drains and restores backends, closes tunnels. */
+  readonly balancer: Controls
 }
 
 /**

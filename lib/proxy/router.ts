@@ -10,15 +10,23 @@ export interface RouteSpec {
   readonly pool: string
 }
 
-/** Host and path → pool. The first route that matches decides. */
+/** Where a request goes. */
+export interface Route {
+  /** Host and path as the config has them; `*` without either. */
+  readonly name: string
+  readonly pool: Pool
+}
+
+/** Host and path → route. The first one that matches decides. */
 export class Router {
-  readonly #routes: readonly { matches: (request: IncomingRequest) => boolean; pool: Pool }[]
+  readonly #routes: readonly (Route & { readonly matches: (request: IncomingRequest) => boolean })[]
 
   constructor(routes: readonly RouteSpec[], pools: ReadonlyMap<string, Pool>) {
     this.#routes = routes.map(({ host, path, pool }) => {
       const matchesHost = hostMatcher(host)
       const matchesPath = pathMatcher(path)
       return {
+        name: `${host ?? ''}${path ?? ''}` || '*',
         matches: (request) => matchesHost(request.host) && matchesPath(request.path),
         pool: pools.get(pool)!,
       }
@@ -26,14 +34,14 @@ export class Router {
   }
 
   /** @throws WslbError `WSLB_NO_ROUTE` (404) */
-  route(request: IncomingRequest): Pool {
-    const pool = this.match(request)
-    if (!pool) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
-    return pool
+  route(request: IncomingRequest): Route {
+    const route = this.match(request)
+    if (!route) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
+    return route
   }
 
-  match(request: IncomingRequest): Pool | undefined {
-    return this.#routes.find(({ matches }) => matches(request))?.pool
+  match(request: IncomingRequest): Route | undefined {
+    return this.#routes.find(({ matches }) => matches(request))
   }
 }
 

@@ -1,6 +1,6 @@
-import { type Clock } from '../core/clock.ts'
 import { WslbError, messageOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
+import { type ProxyContext } from './context.ts'
 import { type Hook, type HookAnswer } from './hooks.ts'
 import { type OwnAnswer, hookAnswer } from './refusal.ts'
 
@@ -12,8 +12,10 @@ import { type OwnAnswer, hookAnswer } from './refusal.ts'
 export async function runHook(
   hook: Hook,
   request: IncomingRequest,
-  { clock, timeout, gone }: { clock: Clock; timeout: number; gone: AbortSignal },
+  { clock, controls, settings }: Pick<ProxyContext, 'clock' | 'controls' | 'settings'>,
+  gone: AbortSignal,
 ): Promise<OwnAnswer | undefined> {
+  const timeout = settings.timeouts.hook
   const stop = new AbortController()
   const stopped = new Promise<never>((_resolve, reject) => {
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true })
@@ -25,7 +27,7 @@ export async function runHook(
     stop.abort(new WslbError('WSLB_HOOK_TIMEOUT', `a hook did not settle within ${timeout} ms`)),
   )
   try {
-    const ran = (async () => hook(request, { signal: stop.signal }))()
+    const ran = (async () => hook(request, { signal: stop.signal, balancer: controls }))()
     const answer = checked(await Promise.race([stopped, ran]))
     return answer && hookAnswer(request, answer)
   } catch (thrown) {

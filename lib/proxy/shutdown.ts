@@ -1,16 +1,15 @@
-import { type Random } from '../core/clock.ts'
 import { type Listeners } from '../listener/listeners.ts'
 import { type Pools } from '../pool/pools.ts'
 import { closeAtPace } from './close-at-pace.ts'
 import { type ProxyContext } from './context.ts'
 import { type DrainPlan, type Drains } from './drain.ts'
+import { Progress } from './progress.ts'
 
 export interface ShutdownParts {
   readonly context: ProxyContext
   readonly listeners: Listeners
   readonly pools: Pools
   readonly drains: Drains
-  readonly random: Random
 }
 
 /** How often to look whether everything has ended, and to close connections that have become idle. */
@@ -19,6 +18,7 @@ const SWEEP = 25
 /** The end of a balancer: accept nothing, close tunnels at a pace, let requests finish, cut the rest. */
 export class Shutdown {
   readonly #parts: ShutdownParts
+  readonly progress: Progress
   readonly done: Promise<void>
   #cut!: () => void
 
@@ -26,15 +26,18 @@ export class Shutdown {
   constructor(parts: ShutdownParts, { deadline, ...how }: DrainPlan) {
     this.#parts = parts
     const { context, listeners, pools } = parts
-    const { clock, tunnels } = context
+    const { clock, events, tunnels } = context
     context.state = 'closing'
     pools.stop()
     listeners.close()
     const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
+    this.progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })
     const timers = [
-      closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, { clock, random: parts.random }),
+      closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, context),
       clock.schedule(deadline, this.#cut),
+      this.progress,
     ]
+    if (deadline > 0 && pools.load > 0) this.progress.start()
     this.done = Promise.race([this.#quiet(() => tunnels.size + pools.load), cutting]).then(async () => {
       for (const timer of timers) timer.cancel()
       await this.#destroy()
@@ -63,8 +66,7 @@ export class Shutdown {
     for (const client of context.pending) client.socket.destroy()
     for (const tunnel of context.tunnels.all()) tunnel.destroy('shutdown')
     listeners.destroyConnections()
-    context.heartbeat.stop()
-    context.idleSweep.stop()
+    context.sweeps.stop()
     await context.httpPools.destroy()
     // Leases of pick() are not ours to wait for.
     await this.#quiet(() => context.tunnels.size)

@@ -1,23 +1,21 @@
 import { type Duplex } from 'node:stream'
 import { type Backend } from '../core/backend.ts'
-import { type Clock, type Timer } from '../core/clock.ts'
-import { type CloseCause, type ClosedBy } from '../core/events.ts'
+import { type Clock, type Random, type Timer } from '../core/clock.ts'
+import { type CloseCause, type ClosedBy, type TunnelTraffic } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { closeFrame } from '../protocol/frame-writer.ts'
 import { Flow } from './flow.ts'
 import { Pulse } from './pulse.ts'
 
 /**
- * How long a leg may stay open, silent, after the other side has finished or a Close of ours has gone out. Half-close
- * is honoured: whatever the living side still sends is delivered; a side that sends nothing more is not waited for.
+ * How long a leg may stay open, silent, after the other side has finished. Half-close is honoured: whatever the living
+ * side still sends is delivered; a side that sends nothing more is not waited for.
  */
 const LINGER = 5_000
 /** How long the peers may take for a closing handshake of their own. */
 const CLOSING = 30_000
-/** The heartbeat comes twice in the time of silence after which a leg is pinged. */
-export const BEATS = 1 / 2
-/** The look at idleness comes that often in the idle time. */
-export const IDLE_CHECKS = 4
+/** How much earlier than at the highest age a tunnel may be closed: those that came together do not leave together. */
+const AGE_JITTER = 0.1
 
 /** What a Close frame says (RFC 6455 §5.5.1). */
 export interface CloseReason {
@@ -35,13 +33,29 @@ export interface TunnelEnd {
   readonly error: Error | undefined
 }
 
+/** Times that a reload changes for open tunnels too. In milliseconds. */
+export interface TunnelTimes {
+  readonly ping: number | false
+  readonly idleTimeout: number | false
+  readonly maxAge: number | false
+  /** For a peer to answer a Close of ours. */
+  readonly closeTimeout: number
+}
+
 export interface TunnelOptions {
   readonly id: number
   readonly request: IncomingRequest
   readonly backend: Backend
+  /** Name of the route that led here. */
+  readonly route: string
+  /** Milliseconds from the request head to the `101`. */
+  readonly handshake: number
   readonly client: Duplex
   readonly upstream: Duplex
   readonly clock: Clock
+  readonly random: Random
+  /** The times of now. */
+  readonly times: () => TunnelTimes
   /** Called exactly once, when both legs are closed. */
   readonly onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
 }
@@ -53,13 +67,6 @@ interface Leg {
   readonly sends: Flow
   readonly pulse: Pulse
   closed: boolean
-}
-
-/** What has come from one side. */
-export interface Traffic {
-  readonly bytes: number
-  readonly messages: number
-  readonly frames: number
 }
 
 /** The client has gone: what its backend is told (RFC 6455 §7.4.1). */
@@ -75,26 +82,36 @@ export class Tunnel {
   readonly id: number
   readonly request: IncomingRequest
   readonly backend: Backend
+  readonly route: string
+  readonly handshake: number
+  /** In milliseconds since 1970. */
   readonly openedAt: number
   readonly #client: Leg
   readonly #upstream: Leg
   readonly #clock: Clock
+  readonly #since: number
+  readonly #times: () => TunnelTimes
+  readonly #earlier: number
   readonly #onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
   #ending:
     { closedBy: ClosedBy; cause: CloseCause; code: number | undefined; error: Error | undefined } | undefined
   #linger: Timer | undefined
-  #activity = -1
-  #idleChecks = 0
 
-  constructor({ id, request, backend, client, upstream, clock, onEnd }: TunnelOptions) {
-    this.id = id
-    this.request = request
-    this.backend = backend
+  constructor(options: TunnelOptions) {
+    const { client, upstream, clock } = options
+    this.id = options.id
+    this.request = options.request
+    this.backend = options.backend
+    this.route = options.route
+    this.handshake = options.handshake
     this.#clock = clock
-    this.#onEnd = onEnd
-    this.openedAt = clock.now()
-    const inward = new Flow(client, upstream)
-    const outward = new Flow(upstream, client)
+    this.#times = options.times
+    this.#earlier = options.random() * AGE_JITTER
+    this.#onEnd = options.onEnd
+    this.openedAt = clock.wallTime()
+    this.#since = clock.now()
+    const inward = new Flow(client, upstream, clock)
+    const outward = new Flow(upstream, client, clock)
     const pulse = (socket: Duplex, sends: Flow, receives: Flow) =>
       new Pulse({ socket, sends, receives, masked: socket === upstream, clock })
     this.#client = {
@@ -115,18 +132,34 @@ export class Tunnel {
     this.#listen(this.#upstream, this.#client)
   }
 
-  /** What came from the client. */
-  get fromClient(): Traffic {
-    return this.#client.sends.tracker
+  get traffic(): TunnelTraffic {
+    const { sends: inward, pulse: clientPulse } = this.#client
+    const { sends: outward, pulse: backendPulse } = this.#upstream
+    return {
+      bytesIn: inward.tracker.bytes,
+      bytesOut: outward.tracker.bytes,
+      messagesIn: inward.tracker.messages,
+      messagesOut: outward.tracker.messages,
+      framesIn: inward.tracker.frames,
+      framesOut: outward.tracker.frames,
+      clientRtt: clientPulse.rtt,
+      backendRtt: backendPulse.rtt,
+    }
   }
 
-  /** What came from the backend. */
-  get fromBackend(): Traffic {
-    return this.#upstream.sends.tracker
+  /** Milliseconds since the `101`. */
+  get age(): number {
+    return this.#clock.now() - this.#since
   }
 
-  get rtt(): { readonly clientRtt: number | undefined; readonly backendRtt: number | undefined } {
-    return { clientRtt: this.#client.pulse.rtt, backendRtt: this.#upstream.pulse.rtt }
+  /** Milliseconds since something of a message went through; Pings, ours and theirs, do not count. */
+  get idle(): number {
+    return this.#clock.now() - Math.max(this.#client.sends.activeAt, this.#upstream.sends.activeAt)
+  }
+
+  /** It is being closed: by a peer, or by us. */
+  get ending(): boolean {
+    return this.#ending !== undefined
   }
 
   /** Looks after both legs, every half period of the heartbeat; one that is dead is cut, and the other is told. */
@@ -141,15 +174,18 @@ export class Tunnel {
     }
   }
 
-  /** Closes the tunnel when neither side has sent a message for the idle time; Pings, ours and theirs, do not count. */
+  /** Closes the tunnel when neither side has sent a message for the idle time. */
   checkIdle(): void {
-    const activity = this.#client.sends.messageActivity + this.#upstream.sends.messageActivity
-    if (activity !== this.#activity) {
-      this.#activity = activity
-      this.#idleChecks = 0
-    } else if (++this.#idleChecks === IDLE_CHECKS) {
-      this.close('idle', { code: 1001, reason: 'idle timeout' })
-    }
+    const { idleTimeout } = this.#times()
+    if (idleTimeout === false || this.idle < idleTimeout) return
+    this.close('idle', { code: 1001, reason: 'idle timeout' })
+  }
+
+  /** Closes the tunnel when it has been there for long enough. */
+  checkAge(): void {
+    const { maxAge } = this.#times()
+    if (maxAge === false || this.age < maxAge * (1 - this.#earlier)) return
+    this.close('age', { code: 1012, reason: 'maximum age' })
   }
 
   /** Starts the flow, first what either side sent before it. */
@@ -164,14 +200,14 @@ export class Tunnel {
 
   /**
    * Closes as the protocol asks: Close to the client, what the client still sends is delivered until its own Close,
-   * Close to the backend, then both connections end. A peer that does not answer is not waited for beyond the linger.
+   * Close to the backend, then both connections end. A peer that does not answer is not waited for beyond `closeTimeout`.
    */
   close(cause: CloseCause, { code, reason }: CloseReason): void {
     if (this.#ending) return
     this.#ending = { closedBy: 'balancer', cause, code, error: undefined }
     this.#upstream.sends.endWith(closeFrame(code, reason, false))
     this.#client.sends.endAtClose(CLIENT_GONE)
-    this.#atMost(LINGER, () => this.#finishBoth())
+    this.#atMost(this.#times().closeTimeout, () => this.#finishBoth())
   }
 
   /** Cuts both legs now. */

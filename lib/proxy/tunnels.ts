@@ -1,13 +1,19 @@
 import { type Backend } from '../core/backend.ts'
 import { type Tunnel } from './tunnel.ts'
 
-/** Every open tunnel, by backend. */
+/** Every open tunnel, by id and by backend; the oldest first. */
 export class Tunnels {
+  readonly #byId = new Map<number, Tunnel>()
   readonly #byBackend = new Map<Backend, Set<Tunnel>>()
-  #size = 0
+  #lastId = 0
 
   get size(): number {
-    return this.#size
+    return this.#byId.size
+  }
+
+  /** Ids are unique in this balancer, and never used again. */
+  nextId(): number {
+    return ++this.#lastId
   }
 
   add(tunnel: Tunnel): void {
@@ -15,16 +21,20 @@ export class Tunnels {
     let tunnels = this.#byBackend.get(backend)
     if (!tunnels) this.#byBackend.set(backend, (tunnels = new Set()))
     tunnels.add(tunnel)
+    this.#byId.set(tunnel.id, tunnel)
     backend.tunnels++
-    this.#size++
   }
 
   delete(tunnel: Tunnel): void {
-    const tunnels = this.#byBackend.get(tunnel.backend)
-    if (!tunnels?.delete(tunnel)) return
+    if (!this.#byId.delete(tunnel.id)) return
+    const tunnels = this.#byBackend.get(tunnel.backend)!
+    tunnels.delete(tunnel)
     if (tunnels.size === 0) this.#byBackend.delete(tunnel.backend)
     tunnel.backend.tunnels--
-    this.#size--
+  }
+
+  get(id: number): Tunnel | undefined {
+    return this.#byId.get(id)
   }
 
   of(backend: Backend): readonly Tunnel[] {
@@ -32,6 +42,6 @@ export class Tunnels {
   }
 
   all(): readonly Tunnel[] {
-    return [...this.#byBackend.values()].flatMap((tunnels) => [...tunnels])
+    return [...this.#byId.values()]
   }
 }

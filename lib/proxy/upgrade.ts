@@ -16,7 +16,9 @@ import { PendingClient } from './pending-client.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
 import { runHook } from './run-hook.ts'
+import { type Route } from './router.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
+import { identityOf } from './tunnel-identity.ts'
 
 /** One upgrade, from arrival to the open tunnel. Never rejects; after the `101` nothing throws. */
 export async function upgrade(
@@ -39,21 +41,21 @@ export async function upgrade(
     const key = checkHandshake(request)
     if (context.state !== 'open') throw balancerClosed()
 
-    const { hooks, timeouts } = settings
-    const answer =
-      hooks.onUpgrade &&
-      (await runHook(hooks.onUpgrade, request, { clock, timeout: timeouts.hook, gone: client.gone }))
+    const { hooks } = settings
+    const answer = hooks.onUpgrade && (await runHook(hooks.onUpgrade, request, context, client.gone))
     if (answer) {
       client.answer(serializeAnswer(answer))
       return rejected(answer.status)
     }
 
-    const pool = (trace.pool = settings.router.route(request))
+    const route = settings.router.route(request)
+    const { pool } = route
+    trace.pool = pool
     const { lease, result } = await attempt(pool, request, settings.attempts, trace, async (lease) => ({
       lease,
       result: await dialUpgrade(context, request, lease, key, client),
     }))
-    if (result.accepted) return open(context, client, request, lease, result, trace, startedAt)
+    if (result.accepted) return open(context, client, request, route, lease, result, trace, startedAt)
     const { statusCode = 502 } = result.response
     await relayResponse(client, request, lease, result.response)
     rejected(statusCode)
@@ -107,45 +109,37 @@ function open(
   context: ProxyContext,
   client: PendingClient,
   request: IncomingRequest,
+  { name: route }: Route,
   lease: Lease,
   { socket: upstream, head, rawHeaders }: Accepted,
   { attempts }: Trace,
   startedAt: number,
 ): void {
-  const { clock, events, tunnels } = context
+  const { clock, random, events, tunnels, sweeps } = context
   const { backend } = lease
   const { early, ended } = client.release()
-  const who = { id: ++lastTunnelId, backend: backend.id, pool: backend.pool, request }
+  const handshake = clock.now() - startedAt
   const tunnel = new Tunnel({
-    id: who.id,
+    id: tunnels.nextId(),
     request,
     backend,
+    route,
+    handshake,
     client: client.socket,
     upstream,
     clock,
+    random,
+    times: () => sweeps.times,
     onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
       if (!events.wants('tunnel:close')) return
-      const { fromClient, fromBackend, openedAt } = ended
-      events.emit('tunnel:close', {
-        ...who,
-        ...end,
-        duration: clock.now() - openedAt,
-        bytesIn: fromClient.bytes,
-        bytesOut: fromBackend.bytes,
-        messagesIn: fromClient.messages,
-        messagesOut: fromBackend.messages,
-        framesIn: fromClient.frames,
-        framesOut: fromBackend.frames,
-        ...ended.rtt,
-      })
+      events.emit('tunnel:close', { ...identityOf(ended), ...ended.traffic, ...end, duration: ended.age })
     },
   })
   tunnels.add(tunnel)
-  lease.onCut = () => tunnel.destroy('drain')
-  context.heartbeat.start()
-  context.idleSweep.start()
+  lease.onCut = (cause) => tunnel.destroy(cause)
+  sweeps.start()
   backend.counters.upgrades++
   // A `101` has no body (RFC 9110 §8.6).
   const headers = responseHeaders(
@@ -157,9 +151,8 @@ function open(
     responseHead(101, undefined, [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket']),
   )
   tunnel.start({ fromClient: early, clientEnded: ended, fromBackend: head })
-  events.emit('tunnel:open', { ...who, attempts, handshake: clock.now() - startedAt })
+  if (events.wants('tunnel:open')) events.emit('tunnel:open', { ...identityOf(tunnel), attempts })
 }
-let lastTunnelId = 0
 
 function reportReject(
   { clock, events }: ProxyContext,

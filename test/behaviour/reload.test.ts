@@ -233,7 +233,9 @@ t.test('an invalid config rejects with every problem, and nothing has changed', 
   const red = await named(t, 'red')
   const { balancer, url } = await startBalancer(t, { ...base, backends: [spec(red)] }, options)
   const client = await wsClient(t, url)
-  const before = balancer.snapshot()
+  const state = () =>
+    JSON.stringify({ ...balancer.snapshot(), tunnels: balancer.snapshot().tunnels.map(({ id }) => id) })
+  const before = state()
   const rejects: WslbError[] = []
   balancer.on('config:reject', ({ error }) => rejects.push(error))
   const error = (await rejection(
@@ -250,7 +252,7 @@ t.test('an invalid config rejects with every problem, and nothing has changed', 
     t.ok(paths.includes(path), path)
   t.match(error.message, /did you mean .*balance/)
   t.same(rejects, [error])
-  t.same(balancer.snapshot(), before)
+  t.equal(state(), before)
   t.equal(await said(client, 'on'), 'on')
   await close(client)
 })

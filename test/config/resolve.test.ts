@@ -25,8 +25,10 @@ t.test('the smallest config gets every default', async (t) => {
       limits: { headersTimeout: 10_000, keepAliveTimeout: 65_000 },
       pools: undefined,
       routes: [{ host: undefined, path: undefined, pool: 'default' }],
-      drain: { over: 30_000, code: 1012, reason: 'service restart', deadline: 60_000 },
-      websocket: { ping: 30_000, handshakeTimeout: 10_000, idleTimeout: false },
+      drain: { over: 30_000, code: 1012, reason: 'service restart', order: 'idle-first', deadline: 60_000 },
+      websocket: {
+        ...{ ping: 30_000, handshakeTimeout: 10_000, idleTimeout: false, maxAge: false, closeTimeout: 5_000 },
+      },
       timeouts: { connect: 5_000, response: 120_000, body: 60_000, hook: 10_000 },
       attempts: 3,
       trustProxy: false,
@@ -70,8 +72,8 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
     health: { probe, interval: '1m', timeout: '500ms', debounce: 0, rise: 2, lastResort: false },
     pools: { chat: { backends: ['http://[::1]:81'], balance: 'p2c', sticky: false, health: false } },
     routes: [{ host: '*.Example.com', path: '/chat/*', pool: 'chat' }, { pool: 'default' }],
-    drain: { over: '1s', code: 4000, reason: '', deadline: '1.5m' },
-    websocket: { ping: false, handshakeTimeout: '1s', idleTimeout: '1h' },
+    drain: { over: '1s', code: 4000, reason: '', order: 'random', deadline: '1.5m' },
+    websocket: { ping: false, handshakeTimeout: '1s', idleTimeout: '1h', maxAge: '24h', closeTimeout: 7 },
     timeouts: { connect: 1, response: '1h', headers: '1s', body: '4s', keepAlive: '2s', hook: '3s' },
     attempts: 1,
     trustProxy: ['10.0.0.0/8', '::1'],
@@ -94,12 +96,26 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.same(named.chat!.sticky, [])
   t.equal(named.chat!.health, undefined)
   t.same(config.routes[0], { host: '*.example.com', path: '/chat/*', pool: 'chat' })
-  t.same(config.drain, { over: 1_000, code: 4000, reason: '', deadline: 90_000 })
-  t.same(config.websocket, { ping: false, handshakeTimeout: 1_000, idleTimeout: 3_600_000 })
+  t.same(config.drain, { over: 1_000, code: 4000, reason: '', order: 'random', deadline: 90_000 })
+  t.same(config.websocket, {
+    ...{ ping: false, handshakeTimeout: 1_000, idleTimeout: 3_600_000, maxAge: 86_400_000, closeTimeout: 7 },
+  })
   t.same(config.timeouts, { connect: 1, response: 3_600_000, body: 4_000, hook: 3_000 })
   t.same(config.limits, { headersTimeout: 1_000, keepAliveTimeout: 2_000 })
   t.same(config.trustProxy, ['10.0.0.0/8', '::1'])
   t.equal(config.hooks.onRequest, onRequest)
+})
+
+t.test('a drain leaves the last ones it closes their time to answer', async (t) => {
+  const planOf = (drain: object, closeTimeout = '5s') => {
+    const { over, deadline } = resolveConfig({ ...minimal, drain, websocket: { closeTimeout } }).drain
+    return { over, deadline }
+  }
+  t.same(planOf({}), { over: 30_000, deadline: 60_000 })
+  t.same(planOf({ over: '5m' }), { over: 300_000, deadline: 330_000 }, 'a longer one gets a later deadline')
+  t.same(planOf({ over: '30s', deadline: '30s' }), { over: 25_000, deadline: 30_000 })
+  t.same(planOf({ deadline: '8s' }), { over: 4_000, deadline: 8_000 }, 'half of the time at least')
+  t.same(planOf({ over: 0, deadline: 0 }), { over: 0, deadline: 0 })
 })
 
 t.test('all problems are told at once, those between the parts too', async (t) => {
@@ -141,7 +157,7 @@ t.test('the message of the error has a line for each problem', async (t) => {
 t.test('an unknown key that is like no other names those that exist', async (t) => {
   t.match(
     problemsOf({ ...minimal, drain: { zzz: 1 } })['drain.zzz'],
-    'known are over, code, reason, deadline',
+    'known are over, code, reason, order, deadline',
   )
 })
 
@@ -183,8 +199,11 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, drain: { code: 1006 } }, 'drain.code', /close code/],
     [{ ...minimal, drain: { reason: 'ü'.repeat(62) } }, 'drain.reason', /123 bytes/],
     [{ ...minimal, drain: { over: '1d' } }, 'drain.over', /^got "1d"/],
+    [{ ...minimal, drain: { order: 'idle' } }, 'drain.order', /^got "idle"; expected "idle-first"/],
     [{ ...minimal, drain: { deadline: 2 ** 31 } }, 'drain.deadline', /at most "596h"/],
     [{ ...minimal, websocket: { ping: 0 } }, 'websocket.ping', /above 0, or false/],
+    [{ ...minimal, websocket: { maxAge: true } }, 'websocket.maxAge', /above 0, or false/],
+    [{ ...minimal, websocket: { closeTimeout: 0 } }, 'websocket.closeTimeout', /above 0/],
     [{ ...minimal, timeouts: { connect: -1 } }, 'timeouts.connect', /^got -1/],
     [{ ...minimal, attempts: 1.5 }, 'attempts', /whole number/],
     [{ ...minimal, trustProxy: '10.0.0.0/33' }, 'trustProxy', /CIDR/],

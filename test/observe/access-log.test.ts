@@ -41,6 +41,9 @@ function done(change: Partial<RequestDoneEvent> = {}): RequestDoneEvent {
 function tunnelClose(change: Partial<TunnelCloseEvent> = {}): TunnelCloseEvent {
   return {
     id: 7,
+    route: '/chat',
+    openedAt: 1_700_000_000_000,
+    handshake: 4.2,
     request: request(),
     pool: 'default',
     backend: 'blue',
@@ -187,6 +190,8 @@ t.test('backends come and go in words, named with their pool outside the default
   events.emit('backend:up', { backend: 'red', pool: 'chat' })
   events.emit('backend:added', blue)
   events.emit('backend:draining', blue)
+  events.emit('drain:progress', { target: 'blue', left: 311, remaining: 83_400 })
+  events.emit('drain:progress', { target: '*', left: 5, remaining: 0 })
   events.emit('backend:drained', { ...blue, cut: 3 })
   events.emit('backend:drained', { ...blue, cut: 0 })
   events.emit('backend:removed', blue)
@@ -197,7 +202,8 @@ t.test('backends come and go in words, named with their pool outside the default
       'warn backend blue down: connect ECONNREFUSED 127.0.0.1:3001',
       'info backend chat/red up',
       'info backend blue added',
-      'info backend blue draining',
+      'info draining blue: 311 left, 84 s',
+      'info stopping: 5 left, 0 s',
       'info backend blue drained, 3 cut at the deadline',
       'info backend blue drained',
       'info backend blue removed',

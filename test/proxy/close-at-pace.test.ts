@@ -14,7 +14,7 @@ function noting(clock: ManualClock, count: number) {
   return { open, closedAt }
 }
 
-const how = { cause: 'drain', over: 10_000, code: 1012, reason: 'deploy' } as const
+const how = { cause: 'drain', over: 10_000, order: 'oldest-first', code: 1012, reason: 'deploy' } as const
 
 t.test('closes are spread evenly: in no second more than 1.5 times the mean', async (t) => {
   const clock = new ManualClock()
@@ -36,10 +36,13 @@ t.test('what opens meanwhile is closed at the end', async (t) => {
   const first = noting(clock, 2)
   const late = noting(clock, 1)
   let asked = 0
-  closeAtPace(() => (asked++ === 0 ? first.open : late.open), how, { clock, random: () => 0.5 })
+  const pace = closeAtPace(() => (asked++ === 0 ? first.open : late.open), how, { clock, random: () => 0.5 })
   await clock.advance(10_000)
   t.strictSame(first.closedAt, [2_500, 7_500])
   t.strictSame(late.closedAt, [10_000])
+  await clock.advance(500)
+  t.strictSame(late.closedAt, [10_000, 10_250, 10_500], 'and so are those that are even later')
+  pace.cancel()
   t.equal(clock.pending, 0)
 })
 

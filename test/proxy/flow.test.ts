@@ -4,6 +4,7 @@ import * as ws from 'ws'
 import { Flow } from '../../lib/proxy/flow.ts'
 import { closeFrame, controlFrame } from '../../lib/protocol/frame-writer.ts'
 import { type Random } from '../../lib/core/clock.ts'
+import { ManualClock } from '../support/clock.ts'
 import { seededRandom } from '../support/random.ts'
 
 /** Exported by ws, but not in its types. */
@@ -75,7 +76,7 @@ for (const masked of [false, true]) {
       for (let run = 0; run < 300; run++) {
         const { bytes, messages } = conversation(random, masked, random() < 0.5)
         const [from, to] = [new FakeLeg(), new FakeLeg()]
-        const flow = new Flow(from, to)
+        const flow = new Flow(from, to, new ManualClock())
         const moment = random() * bytes.length * 1.1
         const atClose = random() < 0.3
         let asked = false
@@ -106,7 +107,7 @@ for (const masked of [false, true]) {
 
 t.test('a Close of ours replaces that of the sender, behind everything it sent before', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to)
+  const flow = new Flow(from, to, new ManualClock())
   flow.endAtClose(closeFrame(1001, '', true))
   const { bytes, messages } = conversation(seededRandom(3), true, true)
   for (let at = 0; at < bytes.length; at += 7) flow.pass(bytes.subarray(at, at + 7))
@@ -118,7 +119,7 @@ t.test('a Close of ours replaces that of the sender, behind everything it sent b
 
 t.test('after the Close of the sender nothing of ours follows', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to)
+  const flow = new Flow(from, to, new ManualClock())
   flow.pass(closeFrame(1000, 'bye', false))
   flow.endWith(closeFrame(1012, 'ours', false))
   t.strictSame(Buffer.concat(to.written), closeFrame(1000, 'bye', false))
@@ -127,7 +128,7 @@ t.test('after the Close of the sender nothing of ours follows', async (t) => {
 
 t.test('in the middle of a frame that never ends nothing is put in', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to)
+  const flow = new Flow(from, to, new ManualClock())
   const half = Buffer.from([0x82, 126, 0x10, 0x00, 1, 2, 3])
   flow.pass(half)
   flow.endWith(closeFrame(1012, 'ours', false))
@@ -139,7 +140,7 @@ t.test('the Pong to our Ping is taken out wherever it comes, and not a byte else
   const random = seededRandom(17)
   for (let run = 0; run < 200; run++) {
     const [from, to] = [new FakeLeg(), new FakeLeg()]
-    const flow = new Flow(from, to)
+    const flow = new Flow(from, to, new ManualClock())
     const before = conversation(random, true, false).bytes
     const after = conversation(random, true, true).bytes
     const nonce = Buffer.from(`nonce${run}`)
@@ -167,7 +168,7 @@ t.test(
   'a Pong of somebody else passes, a Pong longer than the protocol allows is not kept for ever',
   async (t) => {
     const [from, to] = [new FakeLeg(), new FakeLeg()]
-    const flow = new Flow(from, to)
+    const flow = new Flow(from, to, new ManualClock())
     flow.awaitPong(Buffer.from('mine'), () => t.fail('not mine'))
     const foreign = controlFrame(10, Buffer.from('yours'), true)
     const endless = Buffer.concat([Buffer.from([0x8a, 127, 0, 0, 0, 1, 0, 0, 0, 0]), Buffer.alloc(100_000)])
@@ -179,7 +180,7 @@ t.test(
 
 t.test('nothing is put in within a frame or behind a Close', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to)
+  const flow = new Flow(from, to, new ManualClock())
   const ping = controlFrame(9, Buffer.from('x'), false)
   t.equal(flow.inject(ping), true)
   const message = Buffer.from([0x81, 3, 97, 98, 99])
@@ -193,7 +194,7 @@ t.test('nothing is put in within a frame or behind a Close', async (t) => {
 
 t.test('when a drain begins, a Pong that is half here is not lost on the way', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to)
+  const flow = new Flow(from, to, new ManualClock())
   flow.awaitPong(Buffer.from('mine'), () => t.fail('it is passed on instead'))
   const pong = controlFrame(10, Buffer.from('mine'), true)
   flow.pass(pong.subarray(0, 5))

@@ -12,7 +12,7 @@ function routed(routes: Partial<RouteSpec>[], host: string, url: string): unknow
     ...route,
   }))
   const pools = new Map(specs.map(({ pool }) => [pool, pool as unknown as Pool]))
-  return new Router(specs, pools).match(plainRequest({ host, url }))
+  return new Router(specs, pools).match(plainRequest({ host, url }))?.pool
 }
 
 t.test('hosts match by name, whatever their case and port', async (t) => {

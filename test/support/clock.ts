@@ -9,6 +9,10 @@ export class ManualClock implements Clock {
     return this.#now
   }
 
+  wallTime(): number {
+    return this.#now
+  }
+
   schedule(delay: number, callback: () => void): { cancel: () => void } {
     const timer = { at: this.#now + delay, callback }
     this.#timers.add(timer)
@@ -51,6 +55,10 @@ export class FastClock implements Clock {
 
   now(): number {
     return systemClock.now() * this.#speed
+  }
+
+  wallTime(): number {
+    return systemClock.wallTime()
   }
 
   schedule(delay: number, callback: () => void, keepAlive?: boolean): { cancel: () => void } {

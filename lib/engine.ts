@@ -1,0 +1,108 @@
+import { type IncomingMessage } from 'node:http'
+import { type Clock, type Random } from './core/clock.ts'
+import { type CloseCause, Events, type EventName, type Plan } from './core/events.ts'
+import { type IncomingRequest } from './core/request.ts'
+import { type ResolvedConfig } from './config/resolved.ts'
+import { arrival } from './listener/arrival.ts'
+import { Listeners } from './listener/listeners.ts'
+import { type Member, Pools } from './pool/pools.ts'
+import { type ProxyContext } from './proxy/context.ts'
+import { type Controls } from './proxy/controls.ts'
+import { type DrainPlan, Drains } from './proxy/drain.ts'
+import { forward } from './proxy/forward.ts'
+import { Sweeps } from './proxy/sweeps.ts'
+import { Tunnels } from './proxy/tunnels.ts'
+import { upgrade } from './proxy/upgrade.ts'
+import { proxySettings } from './proxy-settings.ts'
+import { dial } from './upstream/dial.ts'
+import { HttpPools } from './upstream/http-pools.ts'
+
+export interface EngineOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** What hooks can call. */
+  readonly controls: Controls
+  readonly onListenerError: (error: unknown, event: EventName) => void
+}
+
+/** The parts of a balancer, put together: what they are is in their files, who knows whom is here. */
+export class Engine {
+  readonly events: Events
+  readonly pools: Pools
+  readonly tunnels = new Tunnels()
+  readonly drains: Drains
+  readonly listeners: Listeners
+  readonly context: ProxyContext
+  #config: ResolvedConfig
+
+  constructor(config: ResolvedConfig, { clock, random, controls, onListenerError }: EngineOptions) {
+    const events = (this.events = new Events(onListenerError))
+    const { tunnels } = this
+    this.#config = config
+    this.pools = new Pools({
+      events,
+      clock,
+      random,
+      dial: (backend, signal) =>
+        dial(backend, { clock, signal, unref: true, timeout: this.#config.timeouts.connect }),
+    })
+    this.pools.apply(config.pools)
+    this.drains = new Drains({ clock, random, events, tunnels })
+    this.context = {
+      settings: proxySettings(config, this.pools.byName),
+      state: 'open',
+      events,
+      clock,
+      random,
+      httpPools: new HttpPools(clock, config.timeouts.connect),
+      tunnels,
+      pending: new Set(),
+      controls,
+      sweeps: new Sweeps(clock, tunnels, config.websocket),
+    }
+    this.listeners = new Listeners({
+      onRequest: (message, response, awaitsContinue) =>
+        void forward(this.context, this.arrive(message), message, response, awaitsContinue),
+      onUpgrade: (message, socket, head) => void upgrade(this.context, this.arrive(message), socket, head),
+      onError: (error, address) => events.emit('listener:error', { address, error }),
+    })
+  }
+
+  /** The config in service. */
+  get config(): ResolvedConfig {
+    return this.#config
+  }
+
+  /** The first sign of traffic starts the health loops where nobody calls `listen()`. */
+  arrive(message: IncomingMessage): IncomingRequest {
+    if (this.context.state === 'open') this.pools.start()
+    return arrival(message, this.context.settings.trust)
+  }
+
+  /** What {@link apply} would do, without doing it. */
+  plan(config: ResolvedConfig): Plan {
+    return { ...this.pools.plan(config.pools), over: config.drain.over }
+  }
+
+  /** One synchronous step: no request sees half of the old config and half of the new. */
+  apply(config: ResolvedConfig): Plan {
+    const { context, pools } = this
+    const plan = this.plan(config)
+    this.#config = config
+    const left = pools.apply(config.pools)
+    context.settings = proxySettings(config, pools.byName)
+    context.sweeps.times = config.websocket
+    context.httpPools.connectTimeout = config.timeouts.connect
+    for (const member of left) void this.empty(member, config.drain, 'reload')
+    return plan
+  }
+
+  /** Ends what runs on a backend that gets no new work; its idle connections at once. */
+  empty(member: Member, plan: DrainPlan, cause: CloseCause): Promise<void> {
+    const { backend } = member
+    this.context.httpPools.retire(backend)
+    // Whoever has left with nothing on it is not drained but gone.
+    if (cause === 'reload' && backend.load === 0) return Promise.resolve()
+    return this.drains.start(member, plan, cause)
+  }
+}
