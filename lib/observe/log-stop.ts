@@ -1,5 +1,4 @@
 import { type Logger } from '../core/logger.ts'
-import { seconds } from './seconds.ts'
 
 export function logStop(logger: Logger): void {
   logger.info({ event: 'stop' }, 'stopping; a second Ctrl-C cuts')

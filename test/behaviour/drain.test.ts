@@ -1,9 +1,12 @@
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { rawBackend, wsBackend } from '../support/backends.ts'
+import { type DrainProgressEvent } from '../../lib/core/events.ts'
+import { httpBackend, rawBackend, wsBackend } from '../support/backends.ts'
 import { SPEED, startBalancer } from '../support/balancer.ts'
-import { rawClient, switching, upgradeHead } from '../support/clients.ts'
+import { ask, rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
+import { said } from '../support/reload.ts'
 import { until } from '../support/until.ts'
 
 interface Closed {
@@ -271,4 +274,152 @@ t.test('at the deadline requests are cut too, and a handshake that is late goes 
     ],
   )
   late.reset()
+})
+
+t.test('a pool, or everything, is drained by name; restore takes the same names', async (t) => {
+  const [blue, green, red] = [await wsBackend(t), await wsBackend(t), await wsBackend(t)]
+  const { balancer } = await startBalancer(t, {
+    pools: {
+      chat: {
+        backends: [
+          { id: 'blue', url: blue.url },
+          { id: 'news', url: green.url },
+        ],
+      },
+      news: { backends: [{ id: 'blue', url: red.url }] },
+    },
+    routes: [{ pool: 'chat' }],
+  })
+  const draining = () =>
+    balancer
+      .snapshot()
+      .backends.filter(({ adminState }) => adminState === 'draining')
+      .map(({ pool, id }) => `${pool}/${id}`)
+  const targets: Record<string, string[]> = {
+    blue: ['chat/blue', 'news/blue'],
+    'chat/blue': ['chat/blue'],
+    'chat/*': ['chat/blue', 'chat/news'],
+    chat: ['chat/blue', 'chat/news'],
+    // A backend of that name comes first.
+    news: ['chat/news'],
+    'news/*': ['news/blue'],
+    '*': ['chat/blue', 'chat/news', 'news/blue'],
+  }
+  for (const [target, expected] of Object.entries(targets)) {
+    await balancer.drain(target)
+    t.same(draining(), expected, target)
+    balancer.restore(target)
+    t.same(draining(), [], target)
+  }
+  await t.rejects(balancer.drain('cht'), {
+    code: 'WSLB_UNKNOWN_BACKEND',
+    message: 'no backend "cht"; there are: chat/blue, chat/news, news/blue, chat/*, news/*',
+  })
+})
+
+t.test('idle sockets are closed first', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+  const idle = await Promise.all(Array.from({ length: 5 }, () => wsClient(t, url)))
+  const busy = await talkers(url, 5)
+  const order: string[] = []
+  for (const client of idle) client.on('close', () => order.push('idle'))
+  for (const { socket } of busy) socket.on('close', () => order.push('busy'))
+  await balancer.drain('blue', { over: '4s' })
+  await until(() => order.length === 10, 'all to be closed')
+  t.same(order, [...Array(5).fill('idle'), ...Array(5).fill('busy')])
+})
+
+t.test('a drain tells how far it has come, and a hook can begin it', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, {
+    backends: [{ id: 'blue', url: backend.url }],
+    drain: { over: '20s', deadline: '50s' },
+    hooks: {
+      onRequest: ({ path }, { balancer }) => {
+        if (path === '/drain') void balancer.drain('blue')
+        return { status: 204 }
+      },
+    },
+  })
+  const clients = await talkers(url, 10)
+  const progress: DrainProgressEvent[] = []
+  balancer.on('drain:progress', (event) => progress.push(event))
+  t.same(balancer.snapshot().drains, [])
+  t.equal((await ask(`${url}/drain`)).status, 204)
+  t.match(balancer.snapshot().drains, [{ target: 'blue', left: 10 }])
+  await Promise.all(clients.map(({ closed }) => closed))
+  await until(() => balancer.snapshot().drains.length === 0, 'the drain to be over')
+  t.match(progress[0], { target: 'blue', left: 10 })
+  t.ok(progress[0]!.remaining > 49_000)
+  t.ok(progress.length >= 3, `${progress.length} reports`)
+  for (const [i, { left, remaining }] of progress.slice(1).entries()) {
+    t.ok(left <= progress[i]!.left && remaining < progress[i]!.remaining, `${left} left, ${remaining} ms`)
+  }
+})
+
+t.test(
+  'idle connections to a drained backend are closed, and the client is told after its response',
+  async (t) => {
+    let finish!: () => void
+    const blue = await httpBackend(t, (request, response) => {
+      if (request.url === '/slow') finish = () => response.end('done')
+      else response.end('blue')
+    })
+    const green = await httpBackend(t, (_request, response) => response.end('green'))
+    const { balancer, url } = await startBalancer(t, {
+      backends: [
+        { id: 'blue', url: blue.url },
+        { id: 'green', url: green.url },
+      ],
+      sticky: false,
+    })
+    const agent = new Agent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
+    const slow = ask(`${url}/slow`, { agent })
+    await until(() => finish !== undefined, 'the request to run')
+    t.equal((await ask(url)).body, 'blue')
+    t.equal(blue.open, 2, 'one is busy, one is kept')
+    const drained = balancer.drain('blue')
+    await until(() => blue.open === 1, 'the idle connection to be closed')
+    t.equal((await ask(url)).body, 'green')
+    finish()
+    const { body, headers } = await slow
+    t.equal(body, 'done')
+    t.equal(headers.connection, 'close')
+    await drained
+    await until(() => blue.open === 0, 'the last connection to be closed')
+    balancer.restore('blue')
+    const { body: back, headers: kept } = await ask(url, { agent })
+    t.equal(back, 'blue')
+    t.equal(kept.connection, 'keep-alive')
+  },
+)
+
+t.test('a listener that restores at once leaves nothing behind', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+  const client = await wsClient(t, url)
+  balancer.once('backend:draining', () => balancer.restore('blue'))
+  await balancer.drain('blue', { over: 0 })
+  balancer.once('drain:progress', () => balancer.restore('blue'))
+  await balancer.drain('blue', { over: '1s' })
+  t.same(balancer.snapshot().drains, [])
+  t.equal(await said(client, 'alive'), 'alive')
+  client.close()
+})
+
+t.test('a reload that removes a backend says so as the cause', async (t) => {
+  const [blue, green] = [await wsBackend(t), await wsBackend(t)]
+  const { balancer, url, next } = await startBalancer(t, { backends: [{ id: 'blue', url: blue.url }] })
+  await wsClient(t, url)
+  const closed = next('tunnel:close')
+  await balancer.reload({
+    listen: { port: 0, host: '127.0.0.1' },
+    backends: [green.url],
+    health: false,
+    drain: { over: 0 },
+  })
+  t.match(balancer.snapshot().tunnels, [{ backend: 'blue' }], 'still listed while it ends')
+  t.match(await closed, { backend: 'blue', cause: 'reload', closeCode: 1012 })
 })

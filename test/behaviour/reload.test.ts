@@ -3,7 +3,7 @@ import { type ConfigError, type WslbError } from '../../lib/core/errors.ts'
 import { httpBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { ask, wsClient } from '../support/clients.ts'
-import { options, LOCAL, named, spec, said, close, rejection, base } from '../support/reload.ts'
+import { options, LOCAL, named, spec, said, close, rejection, base, stateOf } from '../support/reload.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 
@@ -233,9 +233,7 @@ t.test('an invalid config rejects with every problem, and nothing has changed', 
   const red = await named(t, 'red')
   const { balancer, url } = await startBalancer(t, { ...base, backends: [spec(red)] }, options)
   const client = await wsClient(t, url)
-  const state = () =>
-    JSON.stringify({ ...balancer.snapshot(), tunnels: balancer.snapshot().tunnels.map(({ id }) => id) })
-  const before = state()
+  const before = stateOf(balancer)
   const rejects: WslbError[] = []
   balancer.on('config:reject', ({ error }) => rejects.push(error))
   const error = (await rejection(
@@ -252,7 +250,7 @@ t.test('an invalid config rejects with every problem, and nothing has changed', 
     t.ok(paths.includes(path), path)
   t.match(error.message, /did you mean .*balance/)
   t.same(rejects, [error])
-  t.equal(state(), before)
+  t.equal(stateOf(balancer), before)
   t.equal(await said(client, 'on'), 'on')
   await close(client)
 })

@@ -36,8 +36,10 @@ export async function startBalancer(
   options: BalancerOptions = {},
 ): Promise<TestBalancer> {
   const clock = new FastClock(SPEED)
+  // What stands at the top level is about the backends there.
+  const shorthand = config.backends && { balance: inOrder, health: false as const }
   const balancer = createBalancer(
-    { listen: { port: 0, host: '127.0.0.1' }, balance: inOrder, health: false, ...config },
+    { listen: { port: 0, host: '127.0.0.1' }, ...shorthand, ...config },
     { clock, ...options },
   )
   const [listener] = await balancer.listen()

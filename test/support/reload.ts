@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type WebSocket } from 'ws'
+import { type Balancer } from '../../lib/balancer.ts'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type WslbError } from '../../lib/core/errors.ts'
 import { type TestBackend, wsBackend } from './backends.ts'
@@ -24,6 +25,12 @@ export async function named(t: Scope, name: string): Promise<TestBackend & { id:
 }
 
 export const spec = ({ id, url }: { id: string; url: string }, more: object = {}) => ({ id, url, ...more })
+
+/** The state of a balancer without what passes by itself: of tunnels, which ones are open. */
+export function stateOf(balancer: Balancer): string {
+  const { tunnels, ...rest } = balancer.snapshot()
+  return JSON.stringify({ ...rest, tunnels: tunnels.map(({ id, backend }) => `${id} on ${backend}`) })
+}
 
 export async function said(client: WebSocket, text: string): Promise<string> {
   const answer = once(client, 'message') as Promise<[Buffer]>
