@@ -52,7 +52,7 @@ t.test('snapshot() and the events tell the truth about a tunnel', async (t) => {
 t.test('one socket is closed by its id with a code of choice, the others do not notice', async (t) => {
   const codes: number[] = []
   const backend = await wsBackend(t, (socket) => {
-    socket.on('message', (data) => socket.send(String(data)))
+    socket.on('message', (data: Buffer) => socket.send(String(data)))
     socket.on('close', (code) => codes.push(code))
   })
   const { balancer, url, next } = await startBalancer(t, { backends: [backend.url] })
