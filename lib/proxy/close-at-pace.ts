@@ -12,6 +12,8 @@ export interface PacedClose extends CloseReason {
 
 /** How often to look for handshakes that were under way, once the time is over. */
 const LATE = 250
+/** What a timer that comes late may owe; after a longer stall the time that is left is shared out anew. */
+const OWED = 10
 
 /**
  * Closes tunnels evenly over a time: each has a slot of its own and a random moment in it, so that the clients neither
@@ -25,22 +27,35 @@ export function closeAtPace(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Timer {
   const tunnels = inOrder(open(), order, random)
-  const slot = over / tunnels.length
-  const startedAt = clock.now()
+  const endsAt = clock.now() + over
+  let slotEnd = clock.now()
   let next = 0
   let timer: Timer
-  const close = () => {
-    tunnels[next++]!.close(cause, { code, reason })
-    schedule()
+  /** A moment in the slot of the next one. */
+  const drawMoment = (): number => {
+    const start = Math.max(slotEnd, clock.now() - OWED)
+    const slot = Math.max(0, endsAt - start) / (tunnels.length - next)
+    slotEnd = start + slot
+    return start + random() * slot
+  }
+  const at = (moment: number, then: () => void) => {
+    timer = clock.schedule(Math.max(0, moment - clock.now()), then)
+  }
+  const closeDue = () => {
+    let due: number
+    // Slots can be shorter than any timer.
+    do {
+      tunnels[next++]!.close(cause, { code, reason })
+      if (next === tunnels.length) return at(endsAt, closeLatecomers)
+      due = drawMoment()
+    } while (due <= clock.now())
+    at(due, closeDue)
   }
   const closeLatecomers = () => {
     for (const tunnel of open()) tunnel.close(cause, { code, reason })
     timer = clock.schedule(LATE, closeLatecomers)
   }
-  const schedule = () => {
-    const due = startedAt + (next < tunnels.length ? (next + random()) * slot : over)
-    timer = clock.schedule(Math.max(0, due - clock.now()), next < tunnels.length ? close : closeLatecomers)
-  }
-  schedule()
+  if (tunnels.length > 0) at(drawMoment(), closeDue)
+  else at(endsAt, closeLatecomers)
   return { cancel: () => timer.cancel() }
 }

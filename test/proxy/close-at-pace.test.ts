@@ -65,3 +65,40 @@ t.test('over 0, all are closed at once', async (t) => {
   t.ok(closedAt.length >= 3)
   t.strictSame(new Set(closedAt), new Set([0]))
 })
+
+t.test('slots shorter than any timer: the pace holds', async (t) => {
+  const clock = new ManualClock()
+  const schedule = (ms: number, then: () => void) => clock.schedule(Math.max(1, Math.ceil(ms)), then)
+  const coarse = { now: () => clock.now(), wallTime: () => clock.wallTime(), schedule }
+  const { open, closedAt } = noting(clock, 50_000)
+  let asked = 0
+  closeAtPace(() => (asked++ === 0 ? open : []), how, { clock: coarse, random: seededRandom(5) })
+  await clock.advance(5_000)
+  t.ok(closedAt.length > 24_900 && closedAt.length < 25_100, `${closedAt.length} after half of the time`)
+  await clock.advance(5_010)
+  t.equal(closedAt.length, 50_000)
+})
+
+t.test('after a stall of the process, what is left is spread over the time that is left', async (t) => {
+  const clock = new ManualClock()
+  const { open, closedAt } = noting(clock, 1_000)
+  let stalled = 0
+  const stalling = {
+    now: () => clock.now() + stalled,
+    wallTime: () => clock.wallTime(),
+    schedule: (ms: number, then: () => void) => clock.schedule(ms, then),
+  }
+  const close = open[100]!.close.bind(open[100])
+  open[100]!.close = (...how) => {
+    stalled = 3_000
+    close(...how)
+  }
+  let asked = 0
+  closeAtPace(() => (asked++ === 0 ? open : []), how, { clock: stalling, random: seededRandom(5) })
+  await clock.advance(7_000)
+  t.equal(closedAt.length, 1_000, 'all within the time')
+  for (let second = 1; second < 7; second++) {
+    const closed = closedAt.filter((at) => Math.floor(at / 1_000) === second).length
+    t.ok(closed > 100 && closed < 180, `${closed} in second ${second}, 900 being left for six`)
+  }
+})
