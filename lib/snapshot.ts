@@ -2,7 +2,6 @@ import { type AdminState, type Health } from './core/backend.ts'
 import { type DrainProgressEvent, type TunnelTraffic } from './core/events.ts'
 import { type Engine } from './engine.ts'
 import { type ListenerAddress } from './listener/listener.ts'
-import { type Progress } from './proxy/progress.ts'
 import { type Tunnel } from './proxy/tunnel.ts'
 import { identityOf } from './proxy/tunnel-identity.ts'
 
@@ -84,7 +83,7 @@ export function tunnelSnapshot(tunnel: Tunnel): TunnelSnapshot {
 
 export function snapshotOf(
   { pools, listeners, tunnels, drains }: Engine,
-  shutdown: Progress | undefined,
+  shutdown: DrainProgressEvent | undefined,
 ): Snapshot {
   return {
     pools: [...pools.byName.values()].map(({ name, spec: { policy, sticky }, backends }) => ({
@@ -114,6 +113,6 @@ export function snapshotOf(
     listeners: listeners.addresses,
     connections: listeners.connections,
     tunnels: tunnels.all().map(tunnelSnapshot),
-    drains: [...drains.progress, ...(shutdown ? [shutdown.state] : [])],
+    drains: [...drains.progress, ...(shutdown ? [shutdown] : [])],
   }
 }

@@ -30,7 +30,9 @@ export function closeAtPace(
   const endsAt = clock.now() + over
   let slotEnd = clock.now()
   let next = 0
-  let timer: Timer
+  let timer: Timer | undefined
+  // Closing the last one may end the drain, and with it the pace, in the middle of a round.
+  let stopped = false
   /** A moment in the slot of the next one. */
   const drawMoment = (): number => {
     const start = Math.max(slotEnd, clock.now() - OWED)
@@ -39,7 +41,7 @@ export function closeAtPace(
     return start + random() * slot
   }
   const at = (moment: number, then: () => void) => {
-    timer = clock.schedule(Math.max(0, moment - clock.now()), then)
+    if (!stopped) timer = clock.schedule(Math.max(0, moment - clock.now()), then)
   }
   const closeDue = () => {
     let due: number
@@ -48,14 +50,19 @@ export function closeAtPace(
       tunnels[next++]!.close(cause, { code, reason })
       if (next === tunnels.length) return at(endsAt, closeLatecomers)
       due = drawMoment()
-    } while (due <= clock.now())
+    } while (due <= clock.now() && !stopped)
     at(due, closeDue)
   }
   const closeLatecomers = () => {
     for (const tunnel of open()) tunnel.close(cause, { code, reason })
-    timer = clock.schedule(LATE, closeLatecomers)
+    at(clock.now() + LATE, closeLatecomers)
   }
   if (tunnels.length > 0) at(drawMoment(), closeDue)
   else at(endsAt, closeLatecomers)
-  return { cancel: () => timer.cancel() }
+  return {
+    cancel: () => {
+      stopped = true
+      timer?.cancel()
+    },
+  }
 }

@@ -1,3 +1,4 @@
+import { type DrainProgressEvent } from '../core/events.ts'
 import { type Listeners } from '../listener/listeners.ts'
 import { type Pools } from '../pool/pools.ts'
 import { closeAtPace } from './close-at-pace.ts'
@@ -18,7 +19,8 @@ const SWEEP = 25
 /** The end of a balancer: accept nothing, close tunnels at a pace, let requests finish, cut the rest. */
 export class Shutdown {
   readonly #parts: ShutdownParts
-  readonly progress: Progress
+  readonly #progress: Progress
+  #isDone = false
   readonly done: Promise<void>
   #cut!: () => void
 
@@ -31,17 +33,23 @@ export class Shutdown {
     pools.stop()
     listeners.close()
     const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
-    this.progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })
+    this.#progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })
     const timers = [
       closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, context),
       clock.schedule(deadline, this.#cut),
-      this.progress,
+      this.#progress,
     ]
-    if (deadline > 0 && pools.load > 0) this.progress.start()
+    if (deadline > 0 && pools.load > 0) this.#progress.start()
     this.done = Promise.race([this.#quiet(() => tunnels.size + pools.load), cutting]).then(async () => {
       for (const timer of timers) timer.cancel()
       await this.#destroy()
+      this.#isDone = true
     })
+  }
+
+  /** `undefined` when everything has ended. */
+  get progress(): DrainProgressEvent | undefined {
+    return this.#isDone ? undefined : this.#progress.state
   }
 
   /** Does not wait any longer. */

@@ -83,7 +83,7 @@ t.test('a fourth backend, one taken out, a broken save: no other client notices'
   t.match(await line(/lb\.config\.ts:\d+/), /Expected/, 'the log says where the config is broken')
   edit("['green', 'blue', 'yellow']")
   t.equal(await red.closed(), 1012)
-  t.ok(await line(/tunnel:close.*"backend":"red".*"closedBy":"balancer","cause":"drain"/), 'drained by wslb')
+  t.ok(await line(/tunnel:close.*"backend":"red".*"closedBy":"balancer","cause":"reload"/), 'drained by wslb')
   const moved = await ChatClient.enter(url, { headers: { cookie: red.cookie! } })
   t.not(moved.backend, 'red')
   t.ok(moved.cookie, 'with a new cookie')

@@ -63,9 +63,11 @@ export async function startBalancer(
 }
 
 function leftovers(balancer: Balancer): string {
-  const { connections, backends } = balancer.snapshot()
+  const { connections, backends, tunnels, drains } = balancer.snapshot()
   return [
     connections > 0 ? `${connections} client connections` : '',
+    tunnels.length > 0 ? `${tunnels.length} tunnels` : '',
+    ...drains.map(({ target }) => `the drain of ${target}`),
     ...backends.map(({ id, load, tunnels }) =>
       load + tunnels > 0 ? `${id}: ${load} leases, ${tunnels} tunnels` : '',
     ),
