@@ -17,6 +17,7 @@ const PATIENCE = 20_000
 
 let talkers: Talker[] = []
 let timer: NodeJS.Timeout
+let longestStall = 0
 
 /** Settles when all have been greeted, and talk. */
 async function open({ count, every, ...options }: CrowdOptions): Promise<void> {
@@ -36,6 +37,7 @@ function talk(every: number): void {
   let next = 0
   timer = setInterval(() => {
     const now = performance.now()
+    longestStall = Math.max(longestStall, now - last - TICK)
     due = Math.min(talkers.length, due + ((now - last) / every) * talkers.length)
     last = now
     for (; due >= 1; due--) talkers[next++ % talkers.length]!.say()
@@ -45,7 +47,9 @@ function talk(every: number): void {
 function state() {
   return {
     open: talkers.filter(({ isOpen }) => isOpen).length,
-    closes: talkers.flatMap(({ visits }) => visits).filter(({ code }) => code !== undefined).length,
+    closes: closes(),
+    /** Milliseconds for which this machine has not let us run: what others see as late may be late here. */
+    longestStall,
     failures: talkers.flatMap(({ failures }) => failures),
   }
 }
@@ -53,6 +57,10 @@ function state() {
 /** Settles when each of them has had so many echoes, in its present visit. */
 function talked(echoes: number): Promise<void> {
   return until(() => talkers.every(({ visit }) => visit.echoed >= echoes), 'echoes', PATIENCE)
+}
+
+function closes(): number {
+  return talkers.flatMap(({ visits }) => visits).filter(({ code }) => code !== undefined).length
 }
 
 /** Nobody speaks any more; settles when every echo has come. */
@@ -65,6 +73,9 @@ const verbs = {
   open,
   state,
   talked,
+  /** Settles when so many visits have ended. */
+  closed: (count: number) => until(() => closes() >= count, `${count} closes`, PATIENCE),
+  allOpen: () => until(() => talkers.every(({ isOpen }) => isOpen), 'all to be open', PATIENCE),
   fallSilent,
   leave: () => Promise.all(talkers.map((talker) => talker.leave())).then(() => {}),
   /** Of each talker, in order. */

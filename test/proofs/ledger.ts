@@ -25,8 +25,24 @@ export function losses(visits: readonly (readonly Visit[])[], heard: readonly He
   )
 }
 
-/** The most events that came within `span`, wherever it begins. Times and span in the same unit. */
-export function most(times: readonly number[], span: number): number {
+/** How evenly sockets were closed. Times in milliseconds. */
+export interface Evenness {
+  readonly closedAt: readonly number[]
+  /** The time they were to be closed in. */
+  readonly over: number
+  /** For how long the machine kept the clients from noticing: as much more may come at once. */
+  readonly stall: number
+}
+
+/** Says whether in any second more than 1.5 times the mean were closed, wherever the second begins. */
+export function evenness({ closedAt, over, stall }: Evenness): { even: boolean; text: string } {
+  const mean = (closedAt.length * 1_000) / over
+  const highest = most(closedAt, 1_000)
+  const text = `closes a second: ${Math.round(mean)} on average, ${highest} at most; stall ${Math.round(stall)} ms`
+  return { even: highest <= 1.5 * mean * (1 + stall / 1_000), text }
+}
+
+function most(times: readonly number[], span: number): number {
   const sorted = times.toSorted((a, b) => a - b)
   let first = 0
   return sorted.reduce((highest, time, last) => {
