@@ -103,7 +103,7 @@ export interface TunnelOpenEvent extends TunnelEvent {
 export interface TunnelCloseEvent extends TunnelEvent, TunnelTraffic {
   readonly closedBy: ClosedBy
   readonly cause: CloseCause
-  /** Code of the first Close frame, whoever sent it; 1006 when there was none (RFC 6455 §7.1.5). */
+  /** Code of the Close frame of whoever closed first; 1006 when it left without one (RFC 6455 §7.1.5). */
   readonly closeCode: number
   /** Milliseconds since the `101`. */
   readonly duration: number
