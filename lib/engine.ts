@@ -8,6 +8,7 @@ import { Listeners } from './listener/listeners.ts'
 import { type Member, Pools } from './pool/pools.ts'
 import { type ProxyContext } from './proxy/context.ts'
 import { type Controls } from './proxy/controls.ts'
+import { DownWatch } from './proxy/down-watch.ts'
 import { type DrainPlan, Drains } from './proxy/drain.ts'
 import { forward } from './proxy/forward.ts'
 import { Sweeps } from './proxy/sweeps.ts'
@@ -31,6 +32,7 @@ export class Engine {
   readonly pools: Pools
   readonly tunnels = new Tunnels()
   readonly drains: Drains
+  readonly downWatch: DownWatch
   readonly listeners: Listeners
   readonly context: ProxyContext
   #config: ResolvedConfig
@@ -39,12 +41,14 @@ export class Engine {
     const events = (this.events = new Events(onListenerError))
     const { tunnels } = this
     this.#config = config
+    this.downWatch = new DownWatch({ clock, random, tunnels, closes: () => this.#config.drain })
     this.pools = new Pools({
       events,
       clock,
       random,
       dial: (backend, signal) =>
         dial(backend, { clock, signal, unref: true, timeout: this.#config.timeouts.connect }),
+      onChange: (backend, { spec }) => this.downWatch.review(backend, spec.health?.onDown),
     })
     this.pools.apply(config.pools)
     this.drains = new Drains({ clock, random, events, tunnels })

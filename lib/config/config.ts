@@ -2,6 +2,7 @@ import { type BackendTls } from '../core/backend.ts'
 import { type Duration } from '../core/duration.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
+import { type OnDown } from '../health/options.ts'
 import { type Probe } from '../health/probe.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
 import { type Hooks } from '../proxy/hooks.ts'
@@ -131,6 +132,13 @@ export interface HealthConfig {
   rise?: number
   /** With every backend down: try them in policy order rather than refuse with 503. @default true */
   lastResort?: boolean
+  /**
+   * What becomes of the open tunnels of a backend that is declared down. `'drain'` asks each by a Ping, again every 15
+   * seconds: one on which the backend sends nothing within 5 seconds is closed with `drain.code`, spread over 5 seconds;
+   * the others live on. `'keep'` leaves all to the heartbeat. `'cut'` ends all at once, with 1014.
+   * @default 'drain'
+   */
+  onDown?: OnDown
 }
 
 export type { DrainConfig }

@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { z } from 'zod'
-import { type HealthOptions } from '../health/options.ts'
+import { type HealthOptions, ON_DOWN } from '../health/options.ts'
 import { httpProbe } from '../health/http-probe.ts'
 import { type Probe } from '../health/probe.ts'
 import { depends, isObject, list, mismatch, object, oneOf, type Rule, value } from './rule.ts'
@@ -47,6 +47,7 @@ const loop = {
   debounce: duration.default(10_000),
   rise: count.default(1),
   lastResort: boolean.default(true),
+  onDown: oneOf(ON_DOWN).default('drain'),
 }
 
 const byHttp: Rule<HealthOptions> = object('an object, or false', {
@@ -67,8 +68,8 @@ const byFunction: Rule<HealthOptions> = object('an object, or false', {
   headers: onlyForHttp.optional(),
   expect: onlyForHttp.optional(),
   ...loop,
-}).transform(({ probe, interval, timeout, debounce, rise, lastResort }) => ({
-  ...{ probe, interval, timeout, debounce, rise, lastResort },
+}).transform(({ probe, interval, timeout, debounce, rise, lastResort, onDown }) => ({
+  ...{ probe, interval, timeout, debounce, rise, lastResort, onDown },
 }))
 
 /** `false`: no health loop. */

@@ -16,6 +16,12 @@ export interface Clock {
   schedule(delay: number, callback: () => void, keepAlive?: boolean): Timer
 }
 
+/**
+ * How late a timer may come, in milliseconds. Later than that, this process slept or was busy: what its peers have sent
+ * meanwhile lies unread, and nobody is judged by it.
+ */
+export const STALL = 1_000
+
 /** Chance as an argument: a number in [0, 1), like `Math.random`. */
 export type Random = () => number
 

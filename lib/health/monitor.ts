@@ -19,12 +19,17 @@ export interface MonitorDependencies {
 export class HealthMonitor {
   readonly #pool: string
   readonly #deps: MonitorDependencies
-  readonly #onChange: () => void
+  readonly #onChange: (backend: Backend) => void
   readonly #loops = new Map<Backend, ProbeLoop>()
   #options: HealthOptions
 
-  /** @param onChange called whenever the health of a backend has changed */
-  constructor(pool: string, options: HealthOptions, deps: MonitorDependencies, onChange: () => void) {
+  /** @param onChange called whenever the health of a backend has changed, before anybody is told */
+  constructor(
+    pool: string,
+    options: HealthOptions,
+    deps: MonitorDependencies,
+    onChange: (backend: Backend) => void,
+  ) {
     this.#pool = pool
     this.#options = options
     this.#deps = deps
@@ -64,7 +69,7 @@ export class HealthMonitor {
   }
 
   #changed(backend: Backend, from: Health, to: Health, reason: string): void {
-    this.#onChange()
+    this.#onChange(backend)
     const who = { backend: backend.id, pool: this.#pool }
     if (to === 'suspect') this.#deps.events.emit('backend:suspect', { ...who, reason })
     if (to === 'down') this.#deps.events.emit('backend:down', { ...who, reason })

@@ -1,5 +1,9 @@
 import { type Probe } from './probe.ts'
 
+/** What becomes of the open tunnels of a backend that is declared down. */
+export const ON_DOWN = ['drain', 'keep', 'cut'] as const
+export type OnDown = (typeof ON_DOWN)[number]
+
 /** How the health loop of a pool runs. All times in milliseconds. */
 export interface HealthOptions {
   readonly probe: Probe
@@ -13,4 +17,5 @@ export interface HealthOptions {
   readonly rise: number
   /** With every backend down: try them in policy order rather than refuse. */
   readonly lastResort: boolean
+  readonly onDown: OnDown
 }

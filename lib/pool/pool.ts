@@ -27,6 +27,8 @@ export interface PoolDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly dial: Dial
+  /** Called whenever health, admin state or options of a backend may have changed; also as it leaves. */
+  readonly onChange: (backend: Backend, pool: Pool) => void
 }
 
 /** Interchangeable backends: who belongs, who is well, and who gets the next client. */
@@ -207,6 +209,7 @@ export class Pool {
       this.#monitor?.forget(backend)
     }
     this.#restartMonitor(spec.health)
+    for (const backend of [...removed, ...kept.keys()]) this.#deps.onChange(backend, this)
     for (const { id } of removed) this.#deps.events.emit('backend:removed', { backend: id, pool: this.name })
     for (const { id } of fresh) this.#deps.events.emit('backend:added', { backend: id, pool: this.name })
   }
@@ -218,7 +221,7 @@ export class Pool {
       for (const backend of this.#backends.values()) backend.health = 'up'
       return
     }
-    this.#monitor ??= new HealthMonitor(this.name, options, this.#deps, () => this.#candidates.invalidate())
+    this.#monitor ??= new HealthMonitor(this.name, options, this.#deps, this.#changed)
     this.#monitor.options = options
     if (this.#running) this.#monitor.watch(this.#backends.values())
   }
@@ -226,7 +229,12 @@ export class Pool {
   /** Sets what the operator wishes for one backend. */
   setAdminState(backend: Backend, state: AdminState): void {
     backend.adminState = state
+    this.#changed(backend)
+  }
+
+  readonly #changed = (backend: Backend): void => {
     this.#candidates.invalidate()
+    this.#deps.onChange(backend, this)
   }
 }
 

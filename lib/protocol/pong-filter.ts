@@ -1,20 +1,31 @@
 import { type FrameTracker, OPCODE } from './frame-tracker.ts'
 import { LONGEST_CONTROL_FRAME, controlPayload } from './frame-writer.ts'
 
+/** Pings whose answers are looked for: of a peer that answers none, the older ones are forgotten. */
+const MOST = 4
+
 /**
- * Takes the answer to a Ping of ours out of a stream; every other Pong passes (RFC 6455 §5.5.3). Only at work while an
+ * Takes the answers to Pings of ours out of a stream; every other Pong passes (RFC 6455 §5.5.3). Only at work while an
  * answer is awaited: it looks at each frame, and holds back a Pong until it is complete.
  */
 export class PongFilter {
   readonly #tracker: FrameTracker
-  readonly #payload: Buffer
+  readonly #awaited: { readonly payload: Buffer; readonly onPong: () => void }[] = []
   #held: Buffer | undefined
-  /** The Pong has come and is gone. */
-  answered = false
 
-  constructor(tracker: FrameTracker, payload: Buffer) {
+  constructor(tracker: FrameTracker) {
     this.#tracker = tracker
-    this.#payload = payload
+  }
+
+  /** Looks for the Pong with this payload too. */
+  await(payload: Buffer, onPong: () => void): void {
+    this.#awaited.push({ payload, onPong })
+    if (this.#awaited.length > MOST) this.#awaited.shift()
+  }
+
+  /** No answer is awaited any more. */
+  get done(): boolean {
+    return this.#awaited.length === 0
   }
 
   /** The beginning of a Pong that has not ended yet: to be passed on by whoever stops filtering. */
@@ -32,7 +43,7 @@ export class PongFilter {
       passed = end
     }
     for (let offset = 0; offset < chunk.length;) {
-      const startsPong = !this.answered && tracker.atBoundary && (chunk[offset]! & 0x0f) === OPCODE.pong
+      const startsPong = !this.done && tracker.atBoundary && (chunk[offset]! & 0x0f) === OPCODE.pong
       if (startsPong) {
         passUntil(offset)
         this.#held = Buffer.alloc(0)
@@ -54,7 +65,17 @@ export class PongFilter {
     // Longer than the protocol allows: somebody else's problem.
     if (!complete && held.length <= LONGEST_CONTROL_FRAME) return
     this.#held = undefined
-    this.answered = complete && controlPayload(held).equals(this.#payload)
-    if (!this.answered) write(held)
+    if (!complete || !this.#takes(controlPayload(held))) write(held)
+  }
+
+  #takes(pong: Buffer): boolean {
+    const index = this.#awaited.findIndex(({ payload }) => payload.equals(pong))
+    if (index < 0) return false
+    // A peer may answer the latest of several Pings only (RFC 6455 §5.5.3).
+    this.#awaited
+      .splice(0, index + 1)
+      .at(-1)!
+      .onPong()
+    return true
   }
 }

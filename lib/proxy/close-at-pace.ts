@@ -8,6 +8,8 @@ export interface PacedClose extends CloseReason {
   /** Milliseconds over which the Close frames are spread. */
   readonly over: number
   readonly order: DrainOrder
+  /** Whether a tunnel whose turn has come is still to be closed. @default every one is */
+  readonly still?: (tunnel: Tunnel) => boolean
 }
 
 /** How often to look for handshakes that were under way, once the time is over. */
@@ -23,7 +25,7 @@ const OWED = 10
  */
 export function closeAtPace(
   open: () => readonly Tunnel[],
-  { cause, over, order, code, reason }: PacedClose,
+  { cause, over, order, code, reason, still = () => true }: PacedClose,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Timer {
   const tunnels = inOrder(open(), order, random)
@@ -47,14 +49,15 @@ export function closeAtPace(
     let due: number
     // Slots can be shorter than any timer.
     do {
-      tunnels[next++]!.close(cause, { code, reason })
+      const tunnel = tunnels[next++]!
+      if (still(tunnel)) tunnel.close(cause, { code, reason })
       if (next === tunnels.length) return at(endsAt, closeLatecomers)
       due = drawMoment()
     } while (due <= clock.now() && !stopped)
     at(due, closeDue)
   }
   const closeLatecomers = () => {
-    for (const tunnel of open()) tunnel.close(cause, { code, reason })
+    for (const tunnel of open()) if (still(tunnel)) tunnel.close(cause, { code, reason })
     at(clock.now() + LATE, closeLatecomers)
   }
   if (tunnels.length > 0) at(drawMoment(), closeDue)

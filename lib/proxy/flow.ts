@@ -21,7 +21,7 @@ export class Flow {
   #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
   /** The Close frame of ours that will end this flow. */
   #last: Buffer | undefined
-  #pong: { readonly filter: PongFilter; readonly onPong: () => void } | undefined
+  #pongs: PongFilter | undefined
 
   constructor(from: Duplex, to: Duplex, clock: Clock) {
     this.#from = from
@@ -41,7 +41,7 @@ export class Flow {
   }
 
   pass(chunk: Buffer): void {
-    if (this.#pong) return this.#passWithoutPong(chunk)
+    if (this.#pongs) return this.#passWithoutPongs(this.#pongs, chunk)
     this.tracker.track(chunk)
     this.#noteActivity()
     if (this.#state === 'open') this.#write(chunk)
@@ -60,8 +60,9 @@ export class Flow {
 
   /** Takes the Pong with this payload out of what the sender sends. */
   awaitPong(payload: Buffer, onPong: () => void): void {
-    this.#stopFiltering()
-    if (this.#state === 'open') this.#pong = { filter: new PongFilter(this.tracker, payload), onPong }
+    if (this.#state !== 'open') return
+    this.#pongs ??= new PongFilter(this.tracker)
+    this.#pongs.await(payload, onPong)
   }
 
   /**
@@ -91,18 +92,15 @@ export class Flow {
     this.#activeAt = this.#clock.now()
   }
 
-  #passWithoutPong(chunk: Buffer): void {
-    const { filter, onPong } = this.#pong!
-    filter.pass(chunk, this.#write)
+  #passWithoutPongs(pongs: PongFilter, chunk: Buffer): void {
+    pongs.pass(chunk, this.#write)
     this.#noteActivity()
-    if (!filter.answered) return
-    this.#pong = undefined
-    onPong()
+    if (pongs.done) this.#pongs = undefined
   }
 
   #stopFiltering(): void {
-    const held = this.#pong?.filter.held
-    this.#pong = undefined
+    const held = this.#pongs?.held
+    this.#pongs = undefined
     if (held) this.#write(held)
   }
 

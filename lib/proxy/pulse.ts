@@ -32,6 +32,8 @@ export class Pulse {
   #received = 0
   #taken = 0
   #waiting = false
+  /** Bytes that the leg had sent when it was asked. */
+  #asked = 0
   /** Milliseconds from the last Ping to its Pong. */
   rtt: number | undefined
 
@@ -51,6 +53,18 @@ export class Pulse {
     // unless it does not take the frame either.
     if (due && !this.#ping() && !this.#waiting) this.#silent--
     return this.#silent < GIVE_UP
+  }
+
+  /** Asks for a sign of life out of turn: by a Ping, where there is a place for one. */
+  ask(): void {
+    this.#asked = this.#options.sends.tracker.bytes
+    this.#ping()
+  }
+
+  /** Whether something has come since {@link ask}, or nothing can: a leg that the other one is too slow for is not read. */
+  get answered(): boolean {
+    const { socket, sends } = this.#options
+    return sends.tracker.bytes !== this.#asked || socket.isPaused()
   }
 
   #showsLife(): boolean {

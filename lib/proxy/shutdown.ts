@@ -3,6 +3,7 @@ import { type Listeners } from '../listener/listeners.ts'
 import { type Pools } from '../pool/pools.ts'
 import { closeAtPace } from './close-at-pace.ts'
 import { type ProxyContext } from './context.ts'
+import { type DownWatch } from './down-watch.ts'
 import { type DrainPlan, type Drains } from './drain.ts'
 import { Progress } from './progress.ts'
 
@@ -11,6 +12,7 @@ export interface ShutdownParts {
   readonly listeners: Listeners
   readonly pools: Pools
   readonly drains: Drains
+  readonly downWatch: DownWatch
 }
 
 /** How often to look whether everything has ended, and to close connections that have become idle. */
@@ -27,10 +29,11 @@ export class Shutdown {
   /** @param plan `deadline` 0 cuts at once */
   constructor(parts: ShutdownParts, { deadline, ...how }: DrainPlan) {
     this.#parts = parts
-    const { context, listeners, pools } = parts
+    const { context, listeners, pools, downWatch } = parts
     const { clock, events, tunnels } = context
     context.state = 'closing'
     pools.stop()
+    downWatch.stop()
     listeners.close()
     const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
     this.#progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })

@@ -4,8 +4,8 @@ import { type Clock, type Random, type Timer } from '../core/clock.ts'
 import { type CloseCause, type ClosedBy, type TunnelTraffic } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { closeFrame } from '../protocol/frame-writer.ts'
-import { Flow } from './flow.ts'
-import { Pulse } from './pulse.ts'
+import { type Leg, legsOf } from './leg.ts'
+import { type Pulse } from './pulse.ts'
 
 /**
  * How long a leg may stay open, silent, after the other side has finished. Half-close is honoured: whatever the living
@@ -60,15 +60,6 @@ export interface TunnelOptions {
   readonly onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
 }
 
-/** One side of a tunnel: its socket, and what it sends. */
-interface Leg {
-  readonly name: 'client' | 'backend'
-  readonly socket: Duplex
-  readonly sends: Flow
-  readonly pulse: Pulse
-  closed: boolean
-}
-
 /** The client has gone: what its backend is told (RFC 6455 §7.4.1). */
 const CLIENT_GONE = closeFrame(1001, '', true)
 /** The backend was lost: what its client is told. */
@@ -110,24 +101,9 @@ export class Tunnel {
     this.#onEnd = options.onEnd
     this.openedAt = clock.wallTime()
     this.#since = clock.now()
-    const inward = new Flow(client, upstream, clock)
-    const outward = new Flow(upstream, client, clock)
-    const pulse = (socket: Duplex, sends: Flow, receives: Flow) =>
-      new Pulse({ socket, sends, receives, masked: socket === upstream, clock })
-    this.#client = {
-      name: 'client',
-      socket: client,
-      sends: inward,
-      closed: false,
-      pulse: pulse(client, inward, outward),
-    }
-    this.#upstream = {
-      name: 'backend',
-      socket: upstream,
-      sends: outward,
-      closed: false,
-      pulse: pulse(upstream, outward, inward),
-    }
+    const legs = legsOf(client, upstream, clock)
+    this.#client = legs.client
+    this.#upstream = legs.upstream
     this.#listen(this.#client, this.#upstream)
     this.#listen(this.#upstream, this.#client)
   }
@@ -167,11 +143,18 @@ export class Tunnel {
     if (this.#ending) return
     for (const leg of [this.#client, this.#upstream]) {
       if (leg.pulse.beat()) continue
-      this.#ending = { closedBy: 'balancer', cause: 'ping', code: 1001, error: undefined }
-      leg.sends.endWith(closeFrame(1001, '', leg === this.#client))
-      leg.socket.destroy()
-      return
+      return this.#giveUp(leg, 'ping', 1001, closeFrame(1001, '', leg === this.#client))
     }
+  }
+
+  /** Whether the backend still answers. */
+  get backendPulse(): Pulse {
+    return this.#upstream.pulse
+  }
+
+  /** Gives the backend up, at once; its client is told that it is lost. */
+  cutBackend(cause: CloseCause): void {
+    if (!this.#ending) this.#giveUp(this.#upstream, cause, 1014, BACKEND_LOST)
   }
 
   /** Closes the tunnel when neither side has sent a message for the idle time. */
@@ -276,6 +259,12 @@ export class Tunnel {
   #codeOf(closedBy: ClosedBy): number | undefined {
     const leg = closedBy === 'client' ? this.#client : this.#upstream
     return leg.sends.tracker.closeCode
+  }
+
+  #giveUp(leg: Leg, cause: CloseCause, code: number, close: Buffer): void {
+    this.#ending = { closedBy: 'balancer', cause, code, error: undefined }
+    leg.sends.endWith(close)
+    leg.socket.destroy()
   }
 
   /** The closing handshake is done, or has taken too long. */

@@ -1,7 +1,9 @@
 import t from 'tap'
-import { rawBackend } from '../support/backends.ts'
+import { rawBackend, wsBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { ask, rawClient } from '../support/clients.ts'
+import { closing, endings, wsClients } from '../support/down.ts'
+import { until } from '../support/until.ts'
 
 // Which failures of its traffic make a backend suspect. The probes of these never answer.
 
@@ -36,4 +38,25 @@ t.test('a connection reset before any byte of the response makes the backend sus
   t.match(await ask(url), { status: 502, body: /WSLB_BACKEND_RESET/ })
   t.match(await suspect, { reason: /closed the connection/ })
   t.match(balancer.snapshot().backends[0], { health: 'suspect', failures: 1 })
+})
+
+t.test('closing with 1000 or 1001, however often, is no failure of a backend', async (t) => {
+  const backend = await wsBackend(t, (socket) => {
+    socket.on('message', (code: Buffer) => socket.close(Number(code)))
+  })
+  const { balancer, url } = await startBalancer(t, {
+    backends: [backend.url],
+    health: { ...health, debounce: 0 },
+  })
+  balancer.on('backend:suspect', ({ reason }) => t.fail(`suspect: ${reason}`))
+  const ended = endings(balancer)
+  for (const code of [1001, 1000, 1001]) {
+    const clients = await wsClients(t, url, 50)
+    const closes = Promise.all(clients.map(closing))
+    for (const client of clients) client.send(String(code))
+    t.strictSame(new Set((await closes).map(({ said }) => said)), new Set([`${code} `]))
+  }
+  await until(() => ended.length === 150, 'the tunnels to end')
+  t.ok(ended.every(({ cause, closedBy }) => `${cause} ${closedBy}` === 'normal backend'))
+  t.match(balancer.snapshot().backends, [{ health: 'up', upgrades: 150, failures: 0 }])
 })

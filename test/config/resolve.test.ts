@@ -44,7 +44,9 @@ t.test('the smallest config gets every default', async (t) => {
     pool!.sticky.map(({ ownCookie }) => ownCookie),
     ['server'],
   )
-  t.match(pool!.health, { interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true })
+  t.match(pool!.health, {
+    ...{ interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true, onDown: 'drain' },
+  })
   const [backend] = pool!.backends
   t.equal(backend!.id, '127.0.0.1:3000')
   t.same(backend!.settings, { weight: 1, maxConnections: Infinity, backup: false, tls: undefined })
@@ -69,7 +71,10 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
     ],
     balance: policy,
     sticky: [strategy, 'cookie'],
-    health: { probe, interval: '1m', timeout: '500ms', debounce: 0, rise: 2, lastResort: false },
+    health: {
+      ...{ probe, interval: '1m', timeout: '500ms', debounce: 0, rise: 2, lastResort: false },
+      onDown: 'keep',
+    },
     pools: { chat: { backends: ['http://[::1]:81'], balance: 'p2c', sticky: false, health: false } },
     routes: [{ host: '*.Example.com', path: '/chat/*', pool: 'chat' }, { pool: 'default' }],
     drain: { over: '1s', code: 4000, reason: '', order: 'random', deadline: '1.5m' },
@@ -88,7 +93,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.equal(named.default!.policy, policy)
   t.equal(named.default!.sticky[0], strategy)
   t.same(named.default!.health, {
-    ...{ probe, interval: 60_000, timeout: 500, debounce: 0, rise: 2, lastResort: false },
+    ...{ probe, interval: 60_000, timeout: 500, debounce: 0, rise: 2, lastResort: false, onDown: 'keep' },
   })
   t.match(named.default!.backends, [{ id: 'blue', settings: { weight: 2, maxConnections: 5, backup: true } }])
   t.equal(named.chat!.backends[0]!.id, '[::1]:81')
@@ -194,6 +199,12 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, health: { headers: { a: 'c\n' } } }, 'health.headers.a', /header value/],
     [{ ...minimal, health: { expect: [200, 99] } }, 'health.expect[1]', /100 to 599/],
     [{ ...minimal, health: { rise: 0 } }, 'health.rise', /1 or more/],
+    [{ ...minimal, health: { onDown: 'drian' } }, 'health.onDown', /did you mean "drain"/],
+    [
+      { ...minimal, health: { onDown: false } },
+      'health.onDown',
+      /^got false; expected "drain", "keep", "cut"$/,
+    ],
     [{ ...minimal, health: true }, 'health', /an object, or false/],
     [{ ...minimal, drain: { code: 1000 } }, 'drain.code', /3000–4999/],
     [{ ...minimal, drain: { code: 1006 } }, 'drain.code', /close code/],

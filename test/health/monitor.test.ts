@@ -8,7 +8,14 @@ import { type ProbeContext } from '../../lib/health/probe.ts'
 import { ManualClock, settled } from '../support/clock.ts'
 import { plainBackend } from '../support/plain.ts'
 
-const DEFAULTS = { interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true }
+const DEFAULTS = {
+  interval: 10_000,
+  timeout: 5_000,
+  debounce: 10_000,
+  rise: 1,
+  lastResort: true,
+  onDown: 'drain' as const,
+}
 
 const unused: Dial = () => Promise.reject(new Error('unused'))
 

@@ -30,7 +30,13 @@ function spec(backends: Record<string, Partial<BackendSettings>>, over: Partial<
 
 function poolOf(...args: Parameters<typeof spec>): Pool {
   const dial = () => Promise.reject(new Error('unused'))
-  return new Pool(spec(...args), { events: silent, clock: new ManualClock(), random: () => 0, dial })
+  return new Pool(spec(...args), {
+    events: silent,
+    clock: new ManualClock(),
+    random: () => 0,
+    dial,
+    onChange: () => {},
+  })
 }
 
 t.test('candidates are the best there is: up, backup, suspect, suspect backup, down', async (t) => {
@@ -183,10 +189,20 @@ t.test('reloads that change nothing put no probe off: a backend that dies silent
   const config = () =>
     spec(
       { a: {} },
-      { health: { probe, interval: 500, timeout: 400, debounce: 1_000, rise: 1, lastResort: true } },
+      {
+        health: {
+          probe,
+          interval: 500,
+          timeout: 400,
+          debounce: 1_000,
+          rise: 1,
+          lastResort: true,
+          onDown: 'keep',
+        },
+      },
     )
   const dial = () => Promise.reject(new Error('unused'))
-  const pool = new Pool(config(), { events: silent, clock, random: () => 0.5, dial })
+  const pool = new Pool(config(), { events: silent, clock, random: () => 0.5, dial, onChange: () => {} })
   t.teardown(() => pool.stop())
   pool.start()
   await clock.advance(1_000)

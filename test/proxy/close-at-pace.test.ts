@@ -102,3 +102,15 @@ t.test('after a stall of the process, what is left is spread over the time that 
     t.ok(closed > 100 && closed < 180, `${closed} in second ${second}, 900 being left for six`)
   }
 })
+
+t.test('whose turn has come is looked at once more', async (t) => {
+  const clock = new ManualClock()
+  const { open, closedAt } = noting(clock, 10)
+  let still = true
+  const pace = closeAtPace(() => open, { ...how, still: () => still }, { clock, random: () => 0 })
+  await clock.advance(4_500)
+  still = false
+  await clock.advance(20_000)
+  pace.cancel()
+  t.equal(closedAt.length, 5)
+})

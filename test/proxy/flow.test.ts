@@ -178,6 +178,29 @@ t.test(
   },
 )
 
+t.test('several Pings may be in the air; the answer to the latest stands for those before it', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new Flow(from, to, new ManualClock())
+  const answered: string[] = []
+  const ask = (nonce: string) => flow.awaitPong(Buffer.from(nonce), () => answered.push(nonce))
+  const pong = (nonce: string) => controlFrame(10, Buffer.from(nonce), true)
+  ask('one')
+  ask('two')
+  ask('three')
+  flow.pass(pong('one'))
+  flow.pass(pong('three'))
+  t.strictSame(answered, ['one', 'three'])
+  t.strictSame(to.written, [])
+  flow.pass(pong('two'))
+  t.strictSame(to.written, [pong('two')], 'nobody waits for it any more')
+
+  for (let ping = 0; ping < 100; ping++) ask(`unanswered ${ping}`)
+  flow.pass(pong('unanswered 0'))
+  t.strictSame(Buffer.concat(to.written.splice(1)), pong('unanswered 0'), 'the oldest are forgotten')
+  flow.pass(pong('unanswered 99'))
+  t.equal(answered.at(-1), 'unanswered 99')
+})
+
 t.test('nothing is put in within a frame or behind a Close', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
   const flow = new Flow(from, to, new ManualClock())

@@ -37,6 +37,12 @@ export class ManualClock implements Clock {
     }
     this.#now = end
   }
+
+  /** The process sleeps: time passes, and then every timer that has become due comes late. */
+  async stall(milliseconds: number): Promise<void> {
+    this.#now += milliseconds
+    await this.advance(0)
+  }
 }
 
 /** A turn of the event loop: every promise that can settle has. */
