@@ -110,13 +110,15 @@ export class Balancer implements AsyncDisposable, Controls {
 
   /**
    * Chooses a backend for a request that you forward yourself: stickiness, policy and health, nothing else.
-   * @throws WslbError `WSLB_NO_ROUTE`, `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy
-   *   or strategy of yours threw, or picked what is no candidate)
+   * @throws WslbError `WSLB_NO_ROUTE`, `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES` (it cannot
+   *   wait), `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy or strategy of yours threw, or picked what is no candidate)
    */
   pick(message: IncomingMessage): Choice {
     const request = this.#engine.arrive(message)
     this.#assertOpen()
-    const lease = this.#engine.context.settings.router.route(request).pool.acquire(request)
+    const { pool: from } = this.#engine.context.settings.router.route(request)
+    const maxWait = asksForWebSocket(message.headers.upgrade) ? 0 : undefined
+    const lease = from.acquire(request, undefined, maxWait)
     const { id, pool, url } = lease.backend
     return {
       backend: { id, pool, url: url.origin },

@@ -49,6 +49,7 @@ const backendObject: Rule<BackendSpec> = object('a url, or an object with a url'
   id: text.optional(),
   weight: weight.default(1),
   maxConnections: limit.default(Infinity),
+  maxHandshakesPerSecond: limit.default(Infinity),
   backup: boolean.default(false),
   tls: tls.optional(),
 }).transform(({ url, id, tls, ...settings }, context) => {
@@ -61,7 +62,13 @@ const backendObject: Rule<BackendSpec> = object('a url, or an object with a url'
 const backendUrl: Rule<BackendSpec> = url.transform((url) => ({
   id: defaultId(url),
   url,
-  settings: { weight: 1, maxConnections: Infinity, backup: false, tls: undefined },
+  settings: {
+    weight: 1,
+    maxConnections: Infinity,
+    maxHandshakesPerSecond: Infinity,
+    backup: false,
+    tls: undefined,
+  },
 }))
 
 export const backend: Rule<BackendSpec> = depends((given) => (isObject(given) ? backendObject : backendUrl))

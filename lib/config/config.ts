@@ -38,6 +38,8 @@ export interface Config extends PoolConfig {
    * @default 3
    */
   attempts?: number
+  /** What happens to upgrades for which there is no room at once. */
+  admission?: AdmissionConfig
   /**
    * Peers whose `X-Forwarded-*` headers we believe: addresses or CIDRs (`'10.0.0.0/8'`), or `true` for everybody.
    * Danger: a client that is believed can claim any address.
@@ -83,6 +85,11 @@ export interface BackendObject {
   weight?: number
   /** Open tunnels and running requests at most; more get another backend, or 503. @default unlimited */
   maxConnections?: number
+  /**
+   * New WebSockets a second; a second's worth may come at once. More wait for `admission.maxWait` at most, then get
+   * another backend, or 503. Requests do not count. @default unlimited
+   */
+  maxHandshakesPerSecond?: number
   /** Only used while no other backend of the pool is up. @default false */
   backup?: boolean
   /** TLS towards an `https://` backend. */
@@ -142,6 +149,17 @@ export interface HealthConfig {
 }
 
 export type { DrainConfig }
+
+export interface AdmissionConfig {
+  /** An upgrade waits that long at most for its turn under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */
+  maxWait?: Duration
+  /**
+   * `'close-1013'` answers a browser (an upgrade with an `Origin`) with a `101` and a Close 1013 where others get 503:
+   * its JavaScript sees a close code, but not the status of a failed handshake.
+   * @default false
+   */
+  browsers?: false | 'close-1013'
+}
 
 export interface WebSocketConfig {
   /** A leg that was silent for this long gets a Ping; `false` never pings. @default '30s' */

@@ -48,6 +48,7 @@ export function resolveConfig(
       hook: timeouts.hook,
     },
     attempts: rest.attempts,
+    admission: rest.admission,
     trustProxy: rest.trustProxy,
     hooks: rest.hooks,
     log: rest.log,

@@ -1,6 +1,7 @@
 import { type Logger, type LogLevel } from '../core/logger.ts'
 import { type ClientLimits, type ListenerOptions } from '../listener/options.ts'
 import { type PoolSpec } from '../pool/pool.ts'
+import { type Admission } from '../proxy/admission.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
 import { type Hooks } from '../proxy/hooks.ts'
 import { type RouteSpec } from '../proxy/router.ts'
@@ -22,6 +23,7 @@ export interface ResolvedConfig {
     readonly hook: number
   }
   readonly attempts: number
+  readonly admission: Admission
   /** Addresses and CIDRs; `true` for everybody. */
   readonly trustProxy: boolean | readonly string[]
   readonly hooks: Hooks

@@ -48,6 +48,13 @@ export const closing = object('an object with code and reason', {
   reason: closeReason.default(''),
 })
 
+const admission = object('an object', {
+  maxWait: duration.default(1_000),
+  browsers: depends<false | 'close-1013'>((given) =>
+    given === false ? value('', () => false) : oneOf(['close-1013'], ', or false'),
+  ).default(false),
+})
+
 const websocket = object('an object', {
   ping: durationOrFalse.default(30_000),
   handshakeTimeout: positiveDuration.default(10_000),
@@ -104,6 +111,7 @@ export function schema(baseDir: string) {
     websocket: websocket.default(() => websocket.parse({})),
     timeouts: timeouts.default(() => timeouts.parse({})),
     attempts: count.default(3),
+    admission: admission.default(() => admission.parse({})),
     trustProxy: trustProxy.default(false),
     hooks: hooks.default({}),
     log: log.optional(),

@@ -1,3 +1,5 @@
+import { TokenBucket } from './token-bucket.ts'
+
 /** What we observed. */
 export type Health = 'up' | 'suspect' | 'down'
 
@@ -27,6 +29,8 @@ export interface BackendSettings {
   readonly weight: number
   /** Open tunnels and running requests at most. */
   readonly maxConnections: number
+  /** New WebSockets a second at most. */
+  readonly maxHandshakesPerSecond: number
   /** Used only while no other backend of the pool is up. */
   readonly backup: boolean
   readonly tls: BackendTls | undefined
@@ -54,6 +58,8 @@ export class Backend {
   load = 0
   /** Open tunnels, part of {@link load}. */
   tunnels = 0
+  /** A token for each new WebSocket. */
+  readonly handshakes = new TokenBucket(() => this.settings.maxHandshakesPerSecond)
   readonly counters: BackendCounters = { requests: 0, upgrades: 0, failures: 0 }
 
   constructor(id: string, pool: string, url: URL, settings: BackendSettings) {

@@ -6,6 +6,8 @@ export class Lease {
   readonly backend: Backend
   /** `Set-Cookie` values that tie the client to the backend; empty when it is tied already. */
   readonly setCookies: readonly string[]
+  /** Milliseconds from the taking of the lease until the backend takes the handshake. */
+  readonly wait: number
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
   onCut: ((cause: CloseCause) => void) | undefined
   #isCut = false
@@ -14,10 +16,12 @@ export class Lease {
   constructor(
     backend: Backend,
     setCookies: readonly string[],
+    wait: number,
     onRelease: (lease: Lease, error: unknown) => void,
   ) {
     this.backend = backend
     this.setCookies = setCookies
+    this.wait = wait
     this.#onRelease = onRelease
   }
 

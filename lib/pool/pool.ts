@@ -10,6 +10,7 @@ import { type HealthOptions } from '../health/options.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { Candidates } from './candidates.ts'
 import { Lease } from './lease.ts'
+import { soonest } from './soonest.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
 
 /** What a pool is to be; everything in it may change at a reload. */
@@ -73,13 +74,15 @@ export class Pool {
   /**
    * Sticky, then policy, then lease.
    * @param tried backends that have failed this very request
-   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`
+   * @param maxWait for an upgrade: milliseconds it may wait for its turn. It takes a token of the backend
+   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
    */
-  acquire(request: IncomingRequest, tried?: ReadonlySet<Backend>): Lease {
-    const [backend, setCookies] = this.#decide(request, tried)
+  acquire(request: IncomingRequest, tried?: Tried, maxWait?: number): Lease {
+    const [backend, setCookies] = this.#decide(request, tried, maxWait)
+    const wait = maxWait === undefined ? 0 : backend.handshakes.take(this.#deps.clock.now())
     backend.load++
     if (backend.saturated) this.#candidates.invalidate()
-    const lease = new Lease(backend, setCookies, this.#release)
+    const lease = new Lease(backend, setCookies, wait, this.#release)
     const held = this.#held.get(backend)
     if (held) held.add(lease)
     else this.#held.set(backend, new Set([lease]))
@@ -87,9 +90,9 @@ export class Pool {
   }
 
   /** Everything here may be the user's own code: what it throws and returns is checked. */
-  #decide(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): [Backend, readonly string[]] {
+  #decide(request: IncomingRequest, tried: Tried, maxWait: number | undefined): [Backend, readonly string[]] {
     try {
-      const backend = this.#owner(request, tried) ?? this.#choose(request, tried)
+      const backend = this.#owner(request, tried, maxWait) ?? this.#choose(request, tried, maxWait)
       const setCookies = this.#spec.sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
       for (const cookie of setCookies) assertField('Set-Cookie', cookie)
       return [backend, setCookies]
@@ -98,8 +101,8 @@ export class Pool {
     }
   }
 
-  /** The backend the client belongs to, if it can be used. */
-  #owner(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend | undefined {
+  /** The backend the client belongs to, if it can be used and takes it in time. */
+  #owner(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend | undefined {
     for (const strategy of this.#spec.sticky) {
       const backend = strategy.find(request, this.#backends)
       if (backend && this.#backends.get(backend.id) !== backend) {
@@ -108,7 +111,8 @@ export class Pool {
           `strategy "${strategy.name}" found something that is not in its pool`,
         )
       }
-      if (backend && !tried?.has(backend) && this.#isUsable(backend)) return backend
+      if (backend && !tried?.has(backend) && this.#isUsable(backend) && this.#takes(backend, maxWait))
+        return backend
     }
     return undefined
   }
@@ -122,10 +126,22 @@ export class Pool {
     return backend.health !== 'down' || this.#candidates.lastResort
   }
 
-  #choose(request: IncomingRequest, tried: ReadonlySet<Backend> | undefined): Backend {
-    const { policy } = this.#spec
+  /** Whether its next handshake begins within that time. */
+  #takes(backend: Backend, maxWait: number | undefined): boolean {
+    return maxWait === undefined || backend.handshakes.wait(this.#deps.clock.now()) <= maxWait
+  }
+
+  #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend {
     const candidates = this.#candidates.list(tried)
     if (candidates.length === 0) throw this.#nobody()
+    const backend = this.#pick(candidates, request)
+    // Nearly always. All are looked at only when they are busy.
+    if (maxWait === undefined || this.#takes(backend, 0)) return backend
+    return this.#pick(soonest(this.#candidates, tried, this.#deps.clock.now(), maxWait), request)
+  }
+
+  #pick(candidates: readonly Backend[], request: IncomingRequest): Backend {
+    const { policy } = this.#spec
     const backend = policy.pick(candidates, request, this.#deps.random)
     if (!this.#candidates.includes(candidates, backend)) {
       throw new WslbError(
@@ -237,6 +253,9 @@ export class Pool {
     this.#deps.onChange(backend, this)
   }
 }
+
+/** Backends that have failed a request. */
+type Tried = ReadonlySet<Backend> | undefined
 
 /** Refused, timed out, reset before a response byte. What an application answers, or cuts short, is its own affair. */
 function isTrouble(error: unknown): boolean {

@@ -1,6 +1,5 @@
 import { type Backend } from '../core/backend.ts'
 import { type ErrorCode, WslbError, toWslbError } from '../core/errors.ts'
-import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { type Pool } from '../pool/pool.ts'
 
@@ -11,15 +10,17 @@ export interface Trace {
   attempts: number
 }
 
+type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease
+
 /**
  * Tries backends until one serves the request, none twice.
+ * @param acquire chooses a backend that has not been tried
  * @param serve settles when the request is served; the lease is its own from then on. When it rejects, the lease is
  *   released with the error and, if the error allows it, another backend gets the request.
  * @throws WslbError the last backend's failure when no other is left: it says more than "no backend"
  */
 export async function attempt<T>(
-  pool: Pool,
-  request: IncomingRequest,
+  acquire: Acquire,
   limit: number,
   trace: Trace,
   serve: (lease: Lease) => Promise<T>,
@@ -27,7 +28,7 @@ export async function attempt<T>(
   let tried: Set<Backend> | undefined
   let failure: WslbError | undefined
   for (;;) {
-    const lease = next(pool, request, tried, failure)
+    const lease = next(acquire, tried, failure)
     trace.backend = lease.backend
     trace.attempts++
     try {
@@ -43,17 +44,20 @@ export async function attempt<T>(
 }
 
 function next(
-  pool: Pool,
-  request: IncomingRequest,
+  acquire: Acquire,
   tried: ReadonlySet<Backend> | undefined,
   failure: WslbError | undefined,
 ): Lease {
   try {
-    return pool.acquire(request, tried)
+    return acquire(tried)
   } catch (error) {
     const nobodyLeft = error instanceof WslbError && NOBODY_LEFT.has(error.code)
     throw nobodyLeft && failure ? failure : error
   }
 }
 
-const NOBODY_LEFT: ReadonlySet<ErrorCode> = new Set(['WSLB_NO_BACKEND', 'WSLB_AT_CAPACITY'])
+const NOBODY_LEFT: ReadonlySet<ErrorCode> = new Set([
+  'WSLB_NO_BACKEND',
+  'WSLB_AT_CAPACITY',
+  'WSLB_TOO_MANY_HANDSHAKES',
+])

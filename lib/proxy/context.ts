@@ -2,6 +2,7 @@ import { type Clock, type Random } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type Trust } from '../listener/trust-proxy.ts'
 import { type HttpPools } from '../upstream/http-pools.ts'
+import { type Admission } from './admission.ts'
 import { type Controls } from './controls.ts'
 import { type Hooks } from './hooks.ts'
 import { type PendingClient } from './pending-client.ts'
@@ -15,6 +16,7 @@ export interface ProxySettings {
   readonly hooks: Hooks
   readonly trust: Trust
   readonly attempts: number
+  readonly admission: Admission
   /** Cookies of every pool's strategies: they are ours and reach no backend. */
   readonly ownCookies: readonly string[]
   readonly timeouts: {

@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
 import { type WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
@@ -45,7 +46,8 @@ export async function forward(
     } else {
       const { pool } = settings.router.route(request)
       trace.pool = pool
-      await attempt(pool, request, settings.attempts, trace, (lease) =>
+      const acquire = (tried: ReadonlySet<Backend> | undefined) => pool.acquire(request, tried)
+      await attempt(acquire, settings.attempts, trace, (lease) =>
         new Exchange({
           request,
           message,

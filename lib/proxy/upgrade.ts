@@ -9,6 +9,7 @@ import { checkHandshake } from '../protocol/handshake.ts'
 import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
+import { waitForTurn } from './admission.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { assertChunkedOnly } from './coding.ts'
@@ -16,6 +17,7 @@ import { PendingClient } from './pending-client.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
 import { runHook } from './run-hook.ts'
+import { asksLater, closeTryAgainLater } from './try-again-later.ts'
 import { type Route } from './router.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
 import { identityOf } from './tunnel-identity.ts'
@@ -51,17 +53,23 @@ export async function upgrade(
     const route = settings.router.route(request)
     const { pool } = route
     trace.pool = pool
-    const { lease, result } = await attempt(pool, request, settings.attempts, trace, async (lease) => ({
-      lease,
-      result: await dialUpgrade(context, request, lease, key, client),
-    }))
+    const acquire = (tried: ReadonlySet<Backend> | undefined) =>
+      pool.acquire(request, tried, context.settings.admission.maxWait)
+    const { lease, result } = await attempt(acquire, settings.attempts, trace, async (lease) => {
+      await waitForTurn(context, lease, client.gone)
+      return { lease, result: await dialUpgrade(context, request, lease, key, client) }
+    })
     if (result.accepted) return open(context, client, request, route, lease, result, trace, startedAt)
     const { statusCode = 502 } = result.response
     await relayResponse(client, request, lease, result.response)
     rejected(statusCode)
   } catch (thrown) {
     const error = toWslbError(thrown)
-    client.answer(serializeAnswer(refusal(request, error)))
+    // Before a pool is known, an open balancer refuses nothing by itself: that was a hook, whose word stands.
+    const byHook = !trace.pool && context.state === 'open'
+    if (!byHook && asksLater(context.settings.admission, request, error))
+      closeTryAgainLater(client, request, clock)
+    else client.answer(serializeAnswer(refusal(request, error)))
     rejected(error.status ?? 500, error)
   } finally {
     context.pending.delete(client)

@@ -31,6 +31,7 @@ t.test('the smallest config gets every default', async (t) => {
       },
       timeouts: { connect: 5_000, response: 120_000, body: 60_000, hook: 10_000 },
       attempts: 3,
+      admission: { maxWait: 1_000, browsers: false },
       trustProxy: false,
       hooks: {},
       log: undefined,
@@ -49,7 +50,17 @@ t.test('the smallest config gets every default', async (t) => {
   })
   const [backend] = pool!.backends
   t.equal(backend!.id, '127.0.0.1:3000')
-  t.same(backend!.settings, { weight: 1, maxConnections: Infinity, backup: false, tls: undefined })
+  t.same(backend!.settings, {
+    ...{
+      weight: 1,
+      maxConnections: Infinity,
+      maxHandshakesPerSecond: Infinity,
+      backup: false,
+      tls: undefined,
+    },
+  })
+  const named = resolveConfig({ backends: [{ url: 'http://127.0.0.1:3000' }] }).pools[0]!.backends[0]!
+  t.same(named.settings, backend!.settings, 'a url alone is an object with a url')
 })
 
 t.test('every option arrives, durations in milliseconds', async (t) => {
@@ -65,6 +76,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
         url: 'https://10.0.0.2',
         weight: 2,
         maxConnections: 5,
+        maxHandshakesPerSecond: 200,
         backup: true,
         tls: { servername: 'x' },
       },
@@ -81,6 +93,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
     websocket: { ping: false, handshakeTimeout: '1s', idleTimeout: '1h', maxAge: '24h', closeTimeout: 7 },
     timeouts: { connect: 1, response: '1h', headers: '1s', body: '4s', keepAlive: '2s', hook: '3s' },
     attempts: 1,
+    admission: { maxWait: '2s', browsers: 'close-1013' },
     trustProxy: ['10.0.0.0/8', '::1'],
     hooks: { onRequest },
     log: 'debug',
@@ -95,7 +108,9 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.same(named.default!.health, {
     ...{ probe, interval: 60_000, timeout: 500, debounce: 0, rise: 2, lastResort: false, onDown: 'keep' },
   })
-  t.match(named.default!.backends, [{ id: 'blue', settings: { weight: 2, maxConnections: 5, backup: true } }])
+  t.match(named.default!.backends, [
+    { id: 'blue', settings: { weight: 2, maxConnections: 5, maxHandshakesPerSecond: 200, backup: true } },
+  ])
   t.equal(named.chat!.backends[0]!.id, '[::1]:81')
   t.equal(named.chat!.policy.name, 'p2c')
   t.same(named.chat!.sticky, [])
@@ -107,6 +122,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   })
   t.same(config.timeouts, { connect: 1, response: 3_600_000, body: 4_000, hook: 3_000 })
   t.same(config.limits, { headersTimeout: 1_000, keepAliveTimeout: 2_000 })
+  t.same(config.admission, { maxWait: 2_000, browsers: 'close-1013' })
   t.same(config.trustProxy, ['10.0.0.0/8', '::1'])
   t.equal(config.hooks.onRequest, onRequest)
 })
@@ -180,6 +196,11 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ backends: 'http://a' }, 'backends', /^got "http:\/\/a"; expected a list/],
     [{ backends: [{ url: 'http://a', weight: NaN }] }, 'backends[0].weight', /^got NaN/],
     [{ backends: [{ url: 'http://a', maxConnections: 0.5 }] }, 'backends[0].maxConnections', /^got 0.5/],
+    [
+      { backends: [{ url: 'http://a', maxHandshakesPerSecond: 0 }] },
+      'backends[0].maxHandshakesPerSecond',
+      /^got 0; expected a whole number, 1 or more/,
+    ],
     [{ backends: [{ url: 'http://a', backup: 'yes' }] }, 'backends[0].backup', /true or false/],
     [{ backends: [{ url: 'http://a', id: '' }] }, 'backends[0].id', /not empty/],
     [{ backends: [{ url: 'http://a', tls: {} }] }, 'backends[0].tls', /only for an https/],
@@ -217,6 +238,19 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, websocket: { closeTimeout: 0 } }, 'websocket.closeTimeout', /above 0/],
     [{ ...minimal, timeouts: { connect: -1 } }, 'timeouts.connect', /^got -1/],
     [{ ...minimal, attempts: 1.5 }, 'attempts', /whole number/],
+    [{ ...minimal, admission: { maxWait: false } }, 'admission.maxWait', /^got false; .*0 is allowed/],
+    [
+      { ...minimal, admission: { browsers: true } },
+      'admission.browsers',
+      /^got true; .*"close-1013", or false/,
+    ],
+    [
+      { ...minimal, admission: { browsers: 'close-1012' } },
+      'admission.browsers',
+      /did you mean "close-1013"/,
+    ],
+    [{ ...minimal, admission: { maxwait: 1 } }, 'admission.maxwait', /did you mean "maxWait"/],
+    [{ ...minimal, admission: 1 }, 'admission', /^got 1; expected an object/],
     [{ ...minimal, trustProxy: '10.0.0.0/33' }, 'trustProxy', /CIDR/],
     [{ ...minimal, trustProxy: ['::1', 'proxy'] }, 'trustProxy[1]', /CIDR/],
     [{ ...minimal, trustProxy: 1 }, 'trustProxy', /true, false, or addresses/],

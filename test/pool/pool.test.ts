@@ -1,43 +1,12 @@
 import t from 'tap'
-import { type EventSink } from '../../lib/core/events.ts'
 import { WslbError } from '../../lib/core/errors.ts'
 import { type Policy } from '../../lib/balancing/policy.ts'
 import { Candidates } from '../../lib/pool/candidates.ts'
-import { Pool, type PoolSpec } from '../../lib/pool/pool.ts'
-import { type BackendSettings } from '../../lib/core/backend.ts'
+import { Pool } from '../../lib/pool/pool.ts'
 import { stickyCookie } from '../../lib/sticky/cookie.ts'
-import { inOrder } from '../support/balancer.ts'
 import { ManualClock } from '../support/clock.ts'
 import { plainBackend, plainRequest } from '../support/plain.ts'
-
-const silent: EventSink = { emit: () => {}, wants: () => false }
-const settings: BackendSettings = { weight: 1, maxConnections: Infinity, backup: false, tls: undefined }
-
-function spec(backends: Record<string, Partial<BackendSettings>>, over: Partial<PoolSpec> = {}): PoolSpec {
-  return {
-    name: 'default',
-    backends: Object.entries(backends).map(([id, own], index) => ({
-      id,
-      url: new URL(`http://127.0.0.1:${index + 1}`),
-      settings: { ...settings, ...own },
-    })),
-    policy: inOrder,
-    sticky: [],
-    health: undefined,
-    ...over,
-  }
-}
-
-function poolOf(...args: Parameters<typeof spec>): Pool {
-  const dial = () => Promise.reject(new Error('unused'))
-  return new Pool(spec(...args), {
-    events: silent,
-    clock: new ManualClock(),
-    random: () => 0,
-    dial,
-    onChange: () => {},
-  })
-}
+import { poolOf, silent, spec } from '../support/pool.ts'
 
 t.test('candidates are the best there is: up, backup, suspect, suspect backup, down', async (t) => {
   const ranked = [

@@ -3,7 +3,13 @@ import { IncomingRequest, type RequestHead } from '../../lib/core/request.ts'
 
 /** A backend that exists on paper only. */
 export function plainBackend(id: string, settings: Partial<BackendSettings> = {}): Backend {
-  const defaults = { weight: 1, maxConnections: Infinity, backup: false, tls: undefined }
+  const defaults = {
+    weight: 1,
+    maxConnections: Infinity,
+    maxHandshakesPerSecond: Infinity,
+    backup: false,
+    tls: undefined,
+  }
   return new Backend(id, 'default', new URL('http://127.0.0.1:1'), { ...defaults, ...settings })
 }
 

@@ -1,0 +1,39 @@
+import { WslbError, backendClosed, balancerClosed } from '../core/errors.ts'
+import { type Lease } from '../pool/lease.ts'
+import { type ProxyContext } from './context.ts'
+
+/** How upgrades are treated for which there is no room now. */
+export interface Admission {
+  /** Milliseconds an upgrade waits at most until a backend takes its handshake. */
+  readonly maxWait: number
+  /** What a browser gets instead of a 503: its JavaScript sees a close code, but no status. */
+  readonly browsers: false | 'close-1013'
+}
+
+/**
+ * Until the backend takes the handshake. Nothing has been dialled yet: a client that leaves gives its turn back, and
+ * with a backend that leaves service the upgrade goes elsewhere.
+ * @throws WslbError `WSLB_CLIENT_GONE`, `WSLB_CLOSED`
+ */
+export async function waitForTurn(context: ProxyContext, lease: Lease, gone: AbortSignal): Promise<void> {
+  const { backend, wait } = lease
+  if (wait === 0) return
+  await new Promise<void>((resolve) => {
+    const end = () => {
+      timer.cancel()
+      gone.removeEventListener('abort', end)
+      lease.onCut = undefined
+      resolve()
+    }
+    const timer = context.clock.schedule(wait, end)
+    gone.addEventListener('abort', end)
+    lease.onCut = end
+    if (gone.aborted) end()
+  })
+  if (gone.aborted) {
+    backend.handshakes.giveBack()
+    throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for its turn')
+  }
+  if (context.state !== 'open') throw balancerClosed()
+  if (lease.isCut || backend.adminState !== 'active') throw backendClosed(backend, true)
+}

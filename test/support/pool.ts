@@ -1,0 +1,36 @@
+import { type BackendSettings } from '../../lib/core/backend.ts'
+import { type EventSink } from '../../lib/core/events.ts'
+import { Pool, type PoolSpec } from '../../lib/pool/pool.ts'
+import { inOrder } from './balancer.ts'
+import { ManualClock } from './clock.ts'
+import { plainBackend } from './plain.ts'
+
+export const silent: EventSink = { emit: () => {}, wants: () => false }
+
+/** A pool of backends on paper, which picks the first candidate. */
+export function spec(
+  backends: Record<string, Partial<BackendSettings>>,
+  over: Partial<PoolSpec> = {},
+): PoolSpec {
+  return {
+    name: 'default',
+    backends: Object.entries(backends).map(([id, own], index) => ({
+      id,
+      url: new URL(`http://127.0.0.1:${index + 1}`),
+      settings: plainBackend(id, own).settings,
+    })),
+    policy: inOrder,
+    sticky: [],
+    health: undefined,
+    ...over,
+  }
+}
+
+export function poolOf(
+  backends: Record<string, Partial<BackendSettings>>,
+  over: Partial<PoolSpec> = {},
+  clock = new ManualClock(),
+): Pool {
+  const dial = () => Promise.reject(new Error('unused'))
+  return new Pool(spec(backends, over), { events: silent, clock, random: () => 0, dial, onChange: () => {} })
+}
