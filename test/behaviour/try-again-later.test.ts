@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import t from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
-import { type Config, createBalancer } from '../../lib/index.ts'
+import { type Config, WslbError, createBalancer } from '../../lib/index.ts'
 import { wsBackend } from '../support/backends.ts'
 import { type Scope, startBalancer } from '../support/balancer.ts'
 import { ACCEPT, rawClient, upgradeHead, wsClient } from '../support/clients.ts'
@@ -13,6 +13,8 @@ import { until } from '../support/until.ts'
 
 // A browser hears of a refusal from a Close frame: its JavaScript cannot see the status of a failed handshake.
 
+/** A second of the balancer is ten: nothing below ends because a time is up. */
+const slow = { clock: new FastClock(0.1) }
 const ORIGIN = 'https://app.example.test'
 const admission = { maxWait: 0, browsers: 'close-1013' } as const
 
@@ -40,11 +42,7 @@ t.test('a browser is told to try again later, whatever there is no room for', as
   ]
   for (const [code, config] of cases) {
     await t.test(code, async (t) => {
-      const { balancer, url, next } = await startBalancer(
-        t,
-        { ...config, admission },
-        { clock: new FastClock(0.1) },
-      )
+      const { balancer, url, next } = await startBalancer(t, { ...config, admission }, slow)
       const first = code === 'WSLB_NO_BACKEND' ? undefined : await wsClient(t, url, [], { origin: ORIGIN })
       const rejected = next('upgrade:reject')
       balancer.on('tunnel:open', () => t.fail('it is no tunnel'))
@@ -66,7 +64,7 @@ t.test('one that knocks while the balancer closes is told so too', async (t) => 
 })
 
 t.test('the first subprotocol is chosen, and no extension', async (t) => {
-  const { url, port } = await startBalancer(t, { backends: [], admission })
+  const { url, port } = await startBalancer(t, { backends: [], admission }, slow)
   t.same(await browse(t, url, ['graphql-transport-ws', 'graphql-ws'], { perMessageDeflate: true }), {
     ...LATER,
     protocol: 'graphql-transport-ws',
@@ -85,7 +83,8 @@ t.test('the first subprotocol is chosen, and no extension', async (t) => {
     frame,
   ])
   client.send(Buffer.from([0x88, 0x80, 1, 2, 3, 4]))
-  t.equal(await client.closed, 'end')
+  t.equal(await client.closed, 'end', 'its answer ends the connection')
+  client.socket.end()
 })
 
 t.test('one that does not answer the Close is not waited for', async (t) => {
@@ -112,10 +111,11 @@ t.test('what is not for want of room is refused as ever', async (t) => {
     onUpgrade({ path }) {
       if (path === '/answer') return { status: 503 }
       if (path === '/throw') throw Object.assign(new Error('busy'), { status: 503 })
+      if (path === '/borrowed') throw new WslbError('WSLB_AT_CAPACITY', 'another pool is full')
       return undefined
     },
   }
-  const routes = ['/answer', '/throw', '/chat'].map((path) => ({ path, pool: 'default' }))
+  const routes = ['/answer', '/throw', '/borrowed', '/chat'].map((path) => ({ path, pool: 'default' }))
   const { port } = await startBalancer(t, { backends: [], routes, hooks, admission })
   const statusOf = async (fields: Record<string, string | undefined>, path = '/chat') => {
     const client = await rawClient(t, port)
@@ -125,6 +125,7 @@ t.test('what is not for want of room is refused as ever', async (t) => {
   }
   t.equal(await statusOf({}, '/answer'), '503')
   t.equal(await statusOf({}, '/throw'), '503')
+  t.equal(await statusOf({}, '/borrowed'), '503')
   t.equal(await statusOf({}, '/elsewhere'), '404')
   t.equal(await statusOf({ 'Sec-WebSocket-Key': 'short' }), '400')
   t.equal(await statusOf({ 'Sec-WebSocket-Version': '8' }), '426')
