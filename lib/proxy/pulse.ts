@@ -47,6 +47,8 @@ export class Pulse {
       this.#silent = 0
       return true
     }
+    // It may well send, but is not read, because the other leg does not take it: then that one is to be judged.
+    if (this.#options.socket.isPaused() && !this.#waiting) return true
     this.#silent++
     const due = this.#silent === ASK || this.#silent === ASK_AGAIN
     // Within a long frame there is no place for a Ping: nothing was asked, so nothing is held against the leg,

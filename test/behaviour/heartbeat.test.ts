@@ -112,6 +112,32 @@ t.test('a client that is slow, but takes what it is sent, is not dead', async (t
   t.match(await closed, { cause: 'error' })
 })
 
+t.test('a backend that we do not read, because its client does not, is not dead', async (t) => {
+  const chunk = Buffer.alloc(64 * 1024)
+  const backend = await wsBackend(t, (socket) => {
+    socket.once('message', () => {
+      for (let i = 0; i < 1_000; i++) socket.send(chunk)
+    })
+  })
+  const { port, balancer, next } = await startBalancer(t, {
+    backends: [backend.url],
+    websocket: { ping: '1s' },
+  })
+  const client = await rawClient(t, port)
+  client.send(upgradeHead())
+  await client.has('101 Switching')
+  const closed = next('tunnel:close')
+  client.socket.pause()
+  // Sends for many periods, so it is there, and reads nothing.
+  const sending = setInterval(() => client.send(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 97])), 10)
+  t.teardown(() => clearInterval(sending))
+  await until(() => balancer.snapshot().tunnels[0]!.duration > 12_000, 'many periods to pass')
+  t.equal(balancer.snapshot().tunnels.length, 1)
+  clearInterval(sending)
+  // Now nobody shows life any more, and what waits for the client is not taken.
+  t.match(await closed, { cause: 'ping' })
+})
+
 t.test('ping: false never pings; a reload switches it on for tunnels that are open', async (t) => {
   const backend = await wsBackend(t)
   const config = { backends: [backend.url], health: false, listen: { port: 0, host: '127.0.0.1' } } as const
