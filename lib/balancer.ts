@@ -13,7 +13,7 @@ import { type ListenerAddress } from './listener/listener.ts'
 import { replayAsRequest } from './listener/replay.ts'
 import { BalancerLog } from './observe/balancer-log.ts'
 import { asksForWebSocket } from './protocol/handshake.ts'
-import { type Controls } from './proxy/controls.ts'
+import { type Controls, type RebalanceResult } from './proxy/controls.ts'
 import { Shutdown } from './proxy/shutdown.ts'
 import { type CloseReason } from './proxy/tunnel.ts'
 import { upgrade } from './proxy/upgrade.ts'
@@ -185,6 +185,21 @@ export class Balancer implements AsyncDisposable, Controls {
       this.#engine.drains.cancel(backend)
       pool.setAdminState(backend, 'active')
     }
+  }
+
+  /**
+   * Moves tunnels from backends that have more than their share of a pool to those that have less, e.g. after one was
+   * added: the surplus is closed at the pace of the pool's `rebalance`, or of its defaults, and whoever comes back goes
+   * where there is room. A second call joins the first.
+   * @param pool its name; without one, every pool
+   * @returns settles when no backend is above its share, nobody is left who may be closed, or the balancer is closed
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`, `WSLB_CLOSED`
+   */
+  async rebalance(pool?: string): Promise<RebalanceResult> {
+    this.#assertOpen()
+    const { pools, rebalances } = this.#engine
+    const results = await Promise.all(pools.named(pool).map((one) => rebalances.run(one)))
+    return { closed: results.reduce((sum, { closed }) => sum + closed, 0) }
   }
 
   /** The state of everything, open tunnels included, as plain JSON. */

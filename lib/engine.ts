@@ -11,6 +11,7 @@ import { type Controls } from './proxy/controls.ts'
 import { DownWatch } from './proxy/down-watch.ts'
 import { type DrainPlan, Drains } from './proxy/drain.ts'
 import { forward } from './proxy/forward.ts'
+import { Rebalances } from './proxy/rebalance.ts'
 import { Sweeps } from './proxy/sweeps.ts'
 import { Tunnels } from './proxy/tunnels.ts'
 import { upgrade } from './proxy/upgrade.ts'
@@ -33,6 +34,7 @@ export class Engine {
   readonly tunnels = new Tunnels()
   readonly drains: Drains
   readonly downWatch: DownWatch
+  readonly rebalances: Rebalances
   readonly listeners: Listeners
   readonly context: ProxyContext
   #config: ResolvedConfig
@@ -52,6 +54,7 @@ export class Engine {
     })
     this.pools.apply(config.pools)
     this.drains = new Drains({ clock, random, events, tunnels })
+    this.rebalances = new Rebalances({ clock, random, events, tunnels, code: () => this.#config.drain.code })
     this.context = {
       settings: proxySettings(config, this.pools.byName),
       state: 'open',
@@ -62,6 +65,7 @@ export class Engine {
       tunnels,
       pending: new Set(),
       controls,
+      rebalances: this.rebalances,
       sweeps: new Sweeps(clock, tunnels, config.websocket),
     }
     this.listeners = new Listeners({
@@ -97,6 +101,7 @@ export class Engine {
     context.settings = proxySettings(config, pools.byName)
     context.sweeps.times = config.websocket
     context.httpPools.connectTimeout = config.timeouts.connect
+    this.rebalances.reconfigure([...pools.byName.values()])
     for (const member of left) void this.empty(member, config.drain, 'reload')
     return plan
   }

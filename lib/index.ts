@@ -18,6 +18,8 @@ export type {
   EventListener,
   EventName,
   Plan,
+  RebalanceDoneEvent,
+  RebalanceStartEvent,
   RequestDoneEvent,
   TunnelCloseEvent,
   TunnelEvent,
@@ -40,7 +42,7 @@ export type { StickyStrategy } from './sticky/strategy.ts'
 export { stickyCookie } from './sticky/cookie.ts'
 export type { StickyCookieOptions } from './sticky/cookie.ts'
 export type { Probe, ProbeContext } from './health/probe.ts'
-export type { Controls } from './proxy/controls.ts'
+export type { Controls, RebalanceResult } from './proxy/controls.ts'
 export type { DrainOrder } from './proxy/drain-order.ts'
 export type { CloseReason } from './proxy/tunnel.ts'
 export type { Hook, HookAnswer, HookContext, Hooks } from './proxy/hooks.ts'

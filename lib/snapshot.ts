@@ -32,6 +32,8 @@ export interface TunnelSnapshot extends Omit<TunnelTraffic, 'clientRtt' | 'backe
   readonly handshake: number
   readonly duration: number
   readonly idle: number
+  /** A rebalance leaves it alone. */
+  readonly pinned: boolean
   /** Milliseconds from the last Ping of ours to its Pong; `null` when none was answered. */
   readonly clientRtt: number | null
   readonly backendRtt: number | null
@@ -75,6 +77,7 @@ export function tunnelSnapshot(tunnel: Tunnel): TunnelSnapshot {
     clientAddress: request.clientAddress,
     duration: tunnel.age,
     idle: tunnel.idle,
+    pinned: request.pinned,
     ...traffic,
     clientRtt,
     backendRtt,

@@ -3,7 +3,7 @@ import { type BackendTls } from '../core/backend.ts'
 import { messageOf } from '../core/errors.ts'
 import { type BackendSpec } from '../pool/membership.ts'
 import { depends, isObject, judged, list, mismatch, object, type Rule, show, value, Wrong } from './rule.ts'
-import { boolean, limit, text, weight } from './values.ts'
+import { amount, boolean, limit, text } from './values.ts'
 
 const pem: Rule<string> = value('PEM text', (given) =>
   typeof given === 'string' && given.includes('-----BEGIN') ? given : undefined,
@@ -47,7 +47,7 @@ const url: Rule<URL> = judged((given) => {
 const backendObject: Rule<BackendSpec> = object('a url, or an object with a url', {
   url,
   id: text.optional(),
-  weight: weight.default(1),
+  weight: amount.default(1),
   maxConnections: limit.default(Infinity),
   maxHandshakesPerSecond: limit.default(Infinity),
   backup: boolean.default(false),

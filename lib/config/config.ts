@@ -17,8 +17,8 @@ export interface Config extends PoolConfig {
    */
   listen?: number | ListenConfig | readonly (number | ListenConfig)[]
   /**
-   * Several pools by name. `backends`, `balance`, `sticky` and `health` at the top level are shorthand
-   * for one pool named `default`; both forms cannot be mixed for that name.
+   * Several pools by name. `backends`, `balance`, `sticky`, `health` and `rebalance` at the top level are
+   * shorthand for one pool named `default`; both forms cannot be mixed for that name.
    */
   pools?: Readonly<Record<string, PoolConfig & { backends: readonly BackendConfig[] }>>
   /**
@@ -72,6 +72,25 @@ export interface PoolConfig {
   sticky?: false | 'cookie' | StickyStrategy | readonly ('cookie' | StickyStrategy)[]
   /** The health loop; `false` holds every backend to be up for ever. */
   health?: false | HealthConfig
+  /**
+   * Moves WebSockets from backends that have too many of them to those that have too few, by closing them at a pace;
+   * `{}` does so with the defaults. Danger: whoever does not come back after a Close is lost.
+   * @default false
+   */
+  rebalance?: false | RebalanceConfig
+}
+
+export interface RebalanceConfig {
+  /**
+   * How far above its share a backend may be before it gives WebSockets away: 0.1 is 10 %. Then it goes down to its
+   * share.
+   * @default 0.1
+   */
+  tolerance?: number
+  /** WebSockets closed in a minute, of this pool, at most. @default 60 */
+  perMinute?: number
+  /** Younger WebSockets are left alone. @default '1m' */
+  minAge?: Duration
 }
 
 export type BackendConfig = string | BackendObject

@@ -6,6 +6,7 @@ import { roundRobin } from '../balancing/round-robin.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { backend } from './backend-rule.ts'
 import { health } from './health-rule.ts'
+import { rebalance } from './rebalance-rule.ts'
 import { depends, isObject, list, object, oneOf, type Rule, value } from './rule.ts'
 
 /** The built-in policies by name. A new one is a file in `balancing/` and a line here, in `config.ts` and in `index.ts`. */
@@ -52,6 +53,7 @@ export const poolShape = {
   balance: policy.default(random),
   sticky: sticky.default(['cookie']),
   health: health.default(() => health.parse({})),
+  rebalance: rebalance.default(false),
 }
 
 export const pool = object('an object with backends', poolShape)

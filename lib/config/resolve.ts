@@ -32,8 +32,9 @@ export function resolveConfig(
   ]
   if (!success || problems.length > 0) throw new ConfigError(problems)
 
-  const { backends, balance, sticky, health, pools = {}, timeouts, ...rest } = data
-  const all = Object.entries(backends ? { ...pools, default: { backends, balance, sticky, health } } : pools)
+  const { backends, balance, sticky, health, rebalance, pools = {}, timeouts, ...rest } = data
+  const main = backends && { backends, balance, sticky, health, rebalance }
+  const all = Object.entries(main ? { ...pools, default: main } : pools)
   return {
     listen: rest.listen,
     limits: { headersTimeout: timeouts.headers, keepAliveTimeout: timeouts.keepAlive },
@@ -92,7 +93,7 @@ function toDrainPlan(
 
 function toSpec(
   name: string,
-  { backends, balance, sticky, health }: z.output<typeof pool>,
+  { backends, balance, sticky, health, rebalance }: z.output<typeof pool>,
   isMain: boolean,
 ): PoolSpec {
   // Two pools that share a cookie would overwrite it in turn for a client of both.
@@ -103,6 +104,7 @@ function toSpec(
     policy: balance,
     sticky: sticky.map((item) => (item === 'cookie' ? stickyCookie({ name: cookie }) : item)),
     health: health || undefined,
+    rebalance: rebalance || undefined,
   }
 }
 

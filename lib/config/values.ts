@@ -23,7 +23,7 @@ export const boolean: Rule<boolean> = value('true or false', (given) =>
 
 export const text: Rule<string> = value('a string that is not empty', nonEmpty)
 
-export const weight: Rule<number> = value('a number, 0 or more', (given) =>
+export const amount: Rule<number> = value('a number, 0 or more', (given) =>
   typeof given === 'number' && Number.isFinite(given) && given >= 0 ? given : undefined,
 )
 

@@ -28,6 +28,18 @@ export interface BackendDrainedEvent extends BackendEvent {
   readonly cut: number
 }
 
+export interface RebalanceStartEvent {
+  readonly pool: string
+  /** Tunnels that are to be closed so that their clients go to other backends. */
+  readonly surplus: number
+}
+
+export interface RebalanceDoneEvent {
+  readonly pool: string
+  /** Tunnels that were closed. */
+  readonly closed: number
+}
+
 export interface RequestDoneEvent {
   readonly request: IncomingRequest
   readonly pool: string | undefined
@@ -145,6 +157,8 @@ export interface BalancerEvents {
   'backend:draining': BackendEvent
   'backend:drained': BackendDrainedEvent
   'drain:progress': DrainProgressEvent
+  'rebalance:start': RebalanceStartEvent
+  'rebalance:done': RebalanceDoneEvent
   'tunnel:open': TunnelOpenEvent
   'tunnel:close': TunnelCloseEvent
   'upgrade:reject': UpgradeRejectEvent

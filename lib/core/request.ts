@@ -53,6 +53,8 @@ export class IncomingRequest {
   readonly forwarded: Forwarded
   /** For hooks: whatever is put here is carried to later hooks, events and the access log. */
   readonly context: Record<string, unknown> = {}
+  /** For `onUpgrade`: `true` keeps a rebalance from closing the WebSocket, for as long as it is open. @default false */
+  pinned = false
   #query: URLSearchParams | undefined
   #cookies: Record<string, string | undefined> | undefined
   #toBackend: HeaderEdits | undefined

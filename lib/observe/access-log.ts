@@ -5,6 +5,7 @@ import { type Logger } from '../core/logger.ts'
 import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from './access-line.ts'
 import { describePlan } from './describe-plan.ts'
 import { logReject } from './log-reject.ts'
+import { thousands } from './thousands.ts'
 
 /** What is listened to: a balancer. */
 export interface EventSource {
@@ -71,6 +72,20 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
         },
       ),
     )
+    listen('rebalance:start', (event) => {
+      const { pool, surplus } = event
+      logger.info(
+        { event: 'rebalance:start', ...event },
+        `rebalancing ${pool}: ${thousands(surplus)} tunnels to move`,
+      )
+    })
+    listen('rebalance:done', (event) => {
+      const { pool, closed } = event
+      logger.info(
+        { event: 'rebalance:done', ...event },
+        `rebalanced ${pool}: ${thousands(closed)} tunnels closed`,
+      )
+    })
     listen('config:reload', ({ plan }) =>
       logger.info({ event: 'config:reload', ...plan }, `config reloaded: ${describePlan(plan)}`),
     )

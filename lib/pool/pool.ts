@@ -12,6 +12,8 @@ import { Candidates } from './candidates.ts'
 import { Lease } from './lease.ts'
 import { soonest } from './soonest.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
+import { type RebalanceOptions } from './rebalance-options.ts'
+import { Steering } from './steering.ts'
 
 /** What a pool is to be; everything in it may change at a reload. */
 export interface PoolSpec {
@@ -21,6 +23,8 @@ export interface PoolSpec {
   readonly sticky: readonly StickyStrategy[]
   /** `undefined`: no health loop. */
   readonly health: HealthOptions | undefined
+  /** `undefined`: not by itself. */
+  readonly rebalance: RebalanceOptions | undefined
 }
 
 export interface PoolDependencies {
@@ -35,6 +39,8 @@ export interface PoolDependencies {
 /** Interchangeable backends: who belongs, who is well, and who gets the next client. */
 export class Pool {
   readonly name: string
+  /** Where clients go whose tunnels were closed so that they go elsewhere. */
+  readonly steering: Steering
   readonly #deps: PoolDependencies
   #spec: PoolSpec
   #backends: ReadonlyMap<string, Backend> = new Map()
@@ -44,6 +50,7 @@ export class Pool {
 
   constructor(spec: PoolSpec, deps: PoolDependencies) {
     this.name = spec.name
+    this.steering = new Steering(deps.clock)
     this.#deps = deps
     this.#spec = spec
     this.#candidates = new Candidates(this.#backends, true)
@@ -92,7 +99,8 @@ export class Pool {
   /** Everything here may be the user's own code: what it throws and returns is checked. */
   #decide(request: IncomingRequest, tried: Tried, maxWait: number | undefined): [Backend, readonly string[]] {
     try {
-      const backend = this.#owner(request, tried, maxWait) ?? this.#choose(request, tried, maxWait)
+      const chosen = this.#owner(request, tried, maxWait) ?? this.#choose(request, tried, maxWait)
+      const backend = tried || this.steering.over ? chosen : this.#steer(request, chosen, maxWait)
       const setCookies = this.#spec.sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
       for (const cookie of setCookies) assertField('Set-Cookie', cookie)
       return [backend, setCookies]
@@ -150,6 +158,12 @@ export class Pool {
       )
     }
     return backend
+  }
+
+  #steer(request: IncomingRequest, chosen: Backend, maxWait: number | undefined): Backend {
+    const candidates = this.#candidates.list(undefined).filter((backend) => this.#takes(backend, maxWait))
+    const pool = { backends: this.#backends, sticky: this.#spec.sticky, candidates }
+    return this.steering.redirect(request, chosen, pool) ?? chosen
   }
 
   /** Ends everything that runs on a backend. @returns how much that was */

@@ -59,6 +59,18 @@ export class Pools {
     throw new WslbError('WSLB_UNKNOWN_BACKEND', `no backend "${target}"; there are: ${known.join(', ')}`)
   }
 
+  /**
+   * @param name without one, all of them
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`
+   */
+  named(name: string | undefined): Pool[] {
+    if (name === undefined) return [...this.#byName.values()]
+    const pool = this.#byName.get(name)
+    if (pool) return [pool]
+    const known = [...this.#byName.keys()].join(', ')
+    throw new WslbError('WSLB_UNKNOWN_BACKEND', `no pool "${name}"; there are: ${known}`)
+  }
+
   /** What {@link apply} would do, without doing it. */
   plan(specs: readonly PoolSpec[]): Omit<Plan, 'over'> {
     const plan = {

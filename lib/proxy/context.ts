@@ -6,6 +6,7 @@ import { type Admission } from './admission.ts'
 import { type Controls } from './controls.ts'
 import { type Hooks } from './hooks.ts'
 import { type PendingClient } from './pending-client.ts'
+import { type Rebalances } from './rebalance.ts'
 import { type Router } from './router.ts'
 import { type Sweeps } from './sweeps.ts'
 import { type Tunnels } from './tunnels.ts'
@@ -40,6 +41,7 @@ export interface ProxyContext {
   readonly httpPools: HttpPools
   readonly tunnels: Tunnels
   readonly sweeps: Sweeps
+  readonly rebalances: Rebalances
   readonly controls: Controls
   /** Upgrades that have not been answered yet. */
   readonly pending: Set<PendingClient>

@@ -19,9 +19,15 @@ export interface DrainConfig {
   deadline?: Duration
 }
 
+export interface RebalanceResult {
+  /** Tunnels that were closed. */
+  readonly closed: number
+}
+
 /** What a hook can have the balancer do; each as the method of that name does it. */
 export interface Controls {
   drain(target: string, options?: DrainConfig): Promise<void>
   restore(target: string): void
+  rebalance(pool?: string): Promise<RebalanceResult>
   closeTunnel(id: number, reason: CloseReason): boolean
 }

@@ -14,7 +14,7 @@ export interface HookAnswer {
 export interface HookContext {
   /** Aborts when the client leaves or the hook's time is up. */
   readonly signal: AbortSignal
-  /** Drains and restores backends, closes tunnels. */
+  /** Drains and restores backends, rebalances pools, closes tunnels. */
   readonly balancer: Controls
 }
 

@@ -6,6 +6,7 @@ import { type ProxyContext } from './context.ts'
 import { type DownWatch } from './down-watch.ts'
 import { type DrainPlan, type Drains } from './drain.ts'
 import { Progress } from './progress.ts'
+import { type Rebalances } from './rebalance.ts'
 
 export interface ShutdownParts {
   readonly context: ProxyContext
@@ -13,6 +14,7 @@ export interface ShutdownParts {
   readonly pools: Pools
   readonly drains: Drains
   readonly downWatch: DownWatch
+  readonly rebalances: Rebalances
 }
 
 /** How often to look whether everything has ended, and to close connections that have become idle. */
@@ -29,11 +31,12 @@ export class Shutdown {
   /** @param plan `deadline` 0 cuts at once */
   constructor(parts: ShutdownParts, { deadline, ...how }: DrainPlan) {
     this.#parts = parts
-    const { context, listeners, pools, downWatch } = parts
+    const { context, listeners, pools, downWatch, rebalances } = parts
     const { clock, events, tunnels } = context
     context.state = 'closing'
     pools.stop()
     downWatch.stop()
+    rebalances.stop()
     listeners.close()
     const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
     this.#progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })

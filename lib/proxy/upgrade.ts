@@ -117,13 +117,13 @@ function open(
   context: ProxyContext,
   client: PendingClient,
   request: IncomingRequest,
-  { name: route }: Route,
+  { name: route, pool }: Route,
   lease: Lease,
   { socket: upstream, head, rawHeaders }: Accepted,
   { attempts }: Trace,
   startedAt: number,
 ): void {
-  const { clock, random, events, tunnels, sweeps } = context
+  const { clock, random, events, tunnels, sweeps, rebalances } = context
   const { backend } = lease
   const { early, ended } = client.release()
   const handshake = clock.now() - startedAt
@@ -148,6 +148,7 @@ function open(
   tunnels.add(tunnel)
   lease.onCut = (cause) => tunnel.destroy(cause)
   sweeps.start()
+  rebalances.watch(pool)
   backend.counters.upgrades++
   // A `101` has no body (RFC 9110 §8.6).
   const headers = responseHeaders(

@@ -5,43 +5,13 @@ import { type App, socketIoApp } from '../support/apps.ts'
 import { type Scope, startBalancer } from '../support/balancer.ts'
 import { ask } from '../support/clients.ts'
 import { seededRandom } from '../support/random.ts'
+import { type Client, type Transport, connect } from '../support/socket-io.ts'
 import { until } from '../support/until.ts'
-
-type Transport = 'polling' | 'websocket'
 
 const MODES: Record<string, Transport[]> = {
   'polling only': ['polling'],
   'polling, then websocket': ['polling', 'websocket'],
   'websocket only': ['websocket'],
-}
-
-interface Client {
-  readonly socket: Socket
-  /** Names of the servers it has been welcomed by, in order. */
-  readonly servers: string[]
-  /** What went wrong, in order. */
-  readonly troubles: string[]
-  readonly news: string[]
-}
-
-/** With the cookies of a browser: that is what `withCredentials` does outside one. */
-async function connect(t: Scope, url: string, transports: Transport[]): Promise<Client> {
-  const socket = io(url, {
-    transports,
-    forceNew: true,
-    withCredentials: true,
-    reconnectionDelay: 20,
-    reconnectionDelayMax: 100,
-    perMessageDeflate: { threshold: 0 },
-  })
-  t.teardown(() => socket.disconnect())
-  const client: Client = { socket, servers: [], troubles: [], news: [] }
-  socket.on('welcome', (server: string) => client.servers.push(server))
-  socket.on('news', (text: string) => client.news.push(text))
-  socket.on('disconnect', (reason) => client.troubles.push(reason))
-  socket.on('connect_error', (error) => client.troubles.push(error.message))
-  await until(() => client.servers.length > 0, 'a welcome from a Socket.IO server')
-  return client
 }
 
 /** @returns the server that answered */

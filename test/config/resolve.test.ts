@@ -45,6 +45,7 @@ t.test('the smallest config gets every default', async (t) => {
     pool!.sticky.map(({ ownCookie }) => ownCookie),
     ['server'],
   )
+  t.equal(pool!.rebalance, undefined)
   t.match(pool!.health, {
     ...{ interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true, onDown: 'drain' },
   })
@@ -87,7 +88,10 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
       ...{ probe, interval: '1m', timeout: '500ms', debounce: 0, rise: 2, lastResort: false },
       onDown: 'keep',
     },
-    pools: { chat: { backends: ['http://[::1]:81'], balance: 'p2c', sticky: false, health: false } },
+    rebalance: { tolerance: 0, perMinute: 600, minAge: '5s' },
+    pools: {
+      chat: { backends: ['http://[::1]:81'], balance: 'p2c', sticky: false, health: false, rebalance: {} },
+    },
     routes: [{ host: '*.Example.com', path: '/chat/*', pool: 'chat' }, { pool: 'default' }],
     drain: { over: '1s', code: 4000, reason: '', order: 'random', deadline: '1.5m' },
     websocket: { ping: false, handshakeTimeout: '1s', idleTimeout: '1h', maxAge: '24h', closeTimeout: 7 },
@@ -115,6 +119,8 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.equal(named.chat!.policy.name, 'p2c')
   t.same(named.chat!.sticky, [])
   t.equal(named.chat!.health, undefined)
+  t.same(named.default!.rebalance, { tolerance: 0, perMinute: 600, minAge: 5_000 })
+  t.same(named.chat!.rebalance, { tolerance: 0.1, perMinute: 60, minAge: 60_000 }, 'with the defaults')
   t.same(config.routes[0], { host: '*.example.com', path: '/chat/*', pool: 'chat' })
   t.same(config.drain, { over: 1_000, code: 4000, reason: '', order: 'random', deadline: 90_000 })
   t.same(config.websocket, {
@@ -227,6 +233,11 @@ t.test('what is wrong is said in the words of the option', async (t) => {
       /^got false; expected "drain", "keep", "cut"$/,
     ],
     [{ ...minimal, health: true }, 'health', /an object, or false/],
+    [{ ...minimal, rebalance: true }, 'rebalance', /^got true; expected an object, or false/],
+    [{ ...minimal, rebalance: { tolerance: -0.1 } }, 'rebalance.tolerance', /a number, 0 or more/],
+    [{ ...minimal, rebalance: { perMinute: 0 } }, 'rebalance.perMinute', /1 or more/],
+    [{ ...minimal, rebalance: { minAge: 'long' } }, 'rebalance.minAge', /^got "long"; .*"10s"/],
+    [{ ...minimal, rebalance: { tolerence: 1 } }, 'rebalance.tolerence', /did you mean "tolerance"/],
     [{ ...minimal, drain: { code: 1000 } }, 'drain.code', /3000–4999/],
     [{ ...minimal, drain: { code: 1006 } }, 'drain.code', /close code/],
     [{ ...minimal, drain: { reason: 'ü'.repeat(62) } }, 'drain.reason', /123 bytes/],
@@ -275,6 +286,7 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ pools: { chat: {} }, routes: [{ pool: 'chat' }] }, 'pools.chat.backends', /^is missing/],
     [{ pools: { chat: minimal } }, 'routes', /there is only "chat"/],
     [{ pools: { default: minimal }, balance: 'p2c' }, 'balance', /no effect without backends/],
+    [{ pools: { default: minimal }, rebalance: false }, 'rebalance', /no effect without backends/],
     [{ pools: { 'a b': { backends: [1] } }, routes: [] }, 'pools["a b"].backends[0]', /url/],
     [{}, 'backends', /is missing; give backends: .*, or pools/],
     [{ pools: {} }, 'backends', /is missing/],

@@ -192,6 +192,8 @@ t.test('backends come and go in words, named with their pool outside the default
   events.emit('backend:draining', blue)
   events.emit('drain:progress', { target: 'blue', left: 311, remaining: 83_400 })
   events.emit('drain:progress', { target: '*', left: 5, remaining: 0 })
+  events.emit('rebalance:start', { pool: 'chat', surplus: 1_200 })
+  events.emit('rebalance:done', { pool: 'chat', closed: 1_199 })
   events.emit('backend:drained', { ...blue, cut: 3 })
   events.emit('backend:drained', { ...blue, cut: 0 })
   events.emit('backend:removed', blue)
@@ -204,6 +206,8 @@ t.test('backends come and go in words, named with their pool outside the default
       'info backend blue added',
       'info draining blue: 311 left, 84 s',
       'info stopping: 5 left, 0 s',
+      'info rebalancing chat: 1 200 tunnels to move',
+      'info rebalanced chat: 1 199 tunnels closed',
       'info backend blue drained, 3 cut at the deadline',
       'info backend blue drained',
       'info backend blue removed',

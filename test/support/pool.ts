@@ -22,6 +22,7 @@ export function spec(
     policy: inOrder,
     sticky: [],
     health: undefined,
+    rebalance: undefined,
     ...over,
   }
 }
