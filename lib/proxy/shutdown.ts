@@ -1,3 +1,4 @@
+import { type Timer } from '../core/clock.ts'
 import { type DrainProgressEvent } from '../core/events.ts'
 import { type Listeners } from '../listener/listeners.ts'
 import { type Pools } from '../pool/pools.ts'
@@ -24,9 +25,11 @@ const SWEEP = 25
 export class Shutdown {
   readonly #parts: ShutdownParts
   readonly #progress: Progress
-  #isDone = false
+  readonly #timers: readonly Timer[]
   readonly done: Promise<void>
-  #cut!: () => void
+  #isCut = false
+  #isDone = false
+  #wake: (() => void) | undefined
 
   /** @param plan `deadline` 0 cuts at once */
   constructor(parts: ShutdownParts, { deadline, ...how }: DrainPlan) {
@@ -38,19 +41,14 @@ export class Shutdown {
     downWatch.stop()
     rebalances.stop()
     listeners.close()
-    const cutting = new Promise<void>((resolve) => (this.#cut = resolve))
     this.#progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })
-    const timers = [
+    this.#timers = [
       closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, context),
-      clock.schedule(deadline, this.#cut),
+      clock.schedule(deadline, () => this.cut()),
       this.#progress,
     ]
     if (deadline > 0 && pools.load > 0) this.#progress.start()
-    this.done = Promise.race([this.#quiet(() => tunnels.size + pools.load), cutting]).then(async () => {
-      for (const timer of timers) timer.cancel()
-      await this.#destroy()
-      this.#isDone = true
-    })
+    this.done = this.#end()
   }
 
   /** `undefined` when everything has ended. */
@@ -60,17 +58,32 @@ export class Shutdown {
 
   /** Does not wait any longer. */
   cut(): void {
-    this.#cut()
+    this.#isCut = true
+    this.#wake?.()
   }
 
-  /** Settles when nothing is open on our listeners and `rest` counts nothing either. */
-  async #quiet(rest: () => number): Promise<void> {
+  async #end(): Promise<void> {
+    const { context, listeners, pools } = this.#parts
+    const { tunnels } = context
+    while (!this.#isCut && listeners.connections + tunnels.size + pools.load > 0) await this.#nap()
+    for (const timer of this.#timers) timer.cancel()
+    await this.#destroy()
+    // Leases of pick() are not ours to wait for.
+    while (listeners.connections + tunnels.size > 0) await this.#nap()
+    this.#isDone = true
+  }
+
+  /** Until the next look, or the cut. */
+  #nap(): Promise<void> {
     const { context, listeners } = this.#parts
-    for (;;) {
-      listeners.closeIdle()
-      if (listeners.connections + rest() === 0) return
-      await new Promise<void>((resolve) => context.clock.schedule(SWEEP, resolve, true))
-    }
+    listeners.closeIdle()
+    return new Promise((resolve) => {
+      const timer = context.clock.schedule(SWEEP, resolve, true)
+      this.#wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
   }
 
   async #destroy(): Promise<void> {
@@ -82,7 +95,5 @@ export class Shutdown {
     listeners.destroyConnections()
     context.sweeps.stop()
     await context.httpPools.destroy()
-    // Leases of pick() are not ours to wait for.
-    await this.#quiet(() => context.tunnels.size)
   }
 }

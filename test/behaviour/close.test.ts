@@ -3,6 +3,7 @@ import t from 'tap'
 import { createBalancer } from '../../lib/balancer.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { httpBackend, rawBackend, wsBackend } from '../support/backends.ts'
+import { FastClock } from '../support/clock.ts'
 import { ask, rawClient, wsClient } from '../support/clients.ts'
 import { until } from '../support/until.ts'
 
@@ -48,14 +49,17 @@ t.test('close({ drain }) lets a request end, and refuses new connections meanwhi
 
 t.test('a second close without drain cuts what the first one waits for', async (t) => {
   const backend = await rawBackend(t)
-  const { balancer, port } = await startBalancer(t, { backends: [backend.url] })
+  const clock = new FastClock(1)
+  const { balancer, port } = await startBalancer(t, { backends: [backend.url] }, { clock })
   const client = await rawClient(t, port)
   client.send('GET / HTTP/1.1\r\nHost: example.test\r\n\r\n')
   await (await backend.connection(0)).has('\r\n\r\n')
   const first = balancer.close({ drain: '1h' })
-  await Promise.all([balancer.close(), first, client.closed])
+  await balancer.close()
+  t.equal(clock.pending, 0, 'no timer is left')
+  t.same(balancer.snapshot().drains, [])
+  await Promise.all([first, client.closed])
   await until(() => backend.open === 0, 'the upstream connection to close')
-  t.pass()
 })
 
 t.test('aborting the signal closes', async (t) => {
