@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
+import { balancerClosed } from '../core/errors.ts'
 import { certificateFiles } from './certificate-files.ts'
 import { type Config } from './config.ts'
 import { digestOf } from './digest.ts'
@@ -8,9 +9,9 @@ import { ConfigLoadError } from './load-error.ts'
 import { explain } from './locate.ts'
 import { type Inputs, InputWatcher } from './watch.ts'
 
-export interface ConfigFileOptions {
+export interface ConfigFileOptions<T> {
   /** Puts a reloaded config into service; when it throws or rejects, the old one stays. */
-  apply: (config: Config) => unknown
+  apply: (config: Config) => T | Promise<T>
   /** The last good config serves on. `explanation` says file:line, what is wrong and how to mend it. */
   onReject: (error: unknown, explanation: string) => void
   /** Changes in this directory go unnoticed; `reload()` still works. */
@@ -18,16 +19,19 @@ export interface ConfigFileOptions {
   clock?: Clock
 }
 
-/** A config file that is loaded again when it changes. Never two loads at once; a newer wish overtakes an older. */
-export class ConfigFile {
-  readonly #options: ConfigFileOptions
+/** What came of a config; or why nothing did, and the files to look for the reason in. */
+export type Attempt<T> = { readonly done: T } | { readonly error: unknown; readonly files: readonly string[] }
+
+/** A config file that is loaded again when it changes. Never two reloads at once; a newer wish overtakes an older. */
+export class ConfigFile<T = unknown> {
+  readonly #options: ConfigFileOptions<T>
   readonly #generations: Generations
   readonly #watcher: InputWatcher
   #wanted = false
-  #running: Promise<void> | undefined
+  #running: Promise<Attempt<T>> | undefined
   #closed = false
 
-  constructor(path: string, options: ConfigFileOptions) {
+  constructor(path: string, options: ConfigFileOptions<T>) {
     this.#options = options
     this.#generations = new Generations(path)
     this.#watcher = new InputWatcher({
@@ -39,7 +43,10 @@ export class ConfigFile {
 
   /** The first load; `apply` is not called. @throws ConfigError, and then there is nothing to go back to */
   async load(): Promise<LoadedConfig> {
-    return this.#generations.next((loaded) => this.#watcher.follow(inputsOf(loaded)))
+    return this.#generations.next((loaded) => {
+      this.#watcher.follow(inputsOf(loaded))
+      return loaded
+    })
   }
 
   /** From now on changes of the file, of what it imports and of its certificates reload it. */
@@ -47,12 +54,38 @@ export class ConfigFile {
     this.#watcher.start()
   }
 
-  /** Loads now, changed or not. Never rejects: a failure goes to `onReject`. Settles when the last wish is dealt with. */
-  async reload(): Promise<void> {
-    if (this.#closed) return
+  /**
+   * Loads now, changed or not. Never rejects: a failure goes to `onReject` too. Settles when the last wish is dealt with.
+   * @returns what came of that one
+   */
+  async reload(): Promise<Attempt<T>> {
+    if (this.#closed) return { error: balancerClosed(), files: [] }
     this.#wanted = true
     this.#generations.overtake()
-    await (this.#running ??= this.#run())
+    return (this.#running ??= this.#run())
+  }
+
+  /**
+   * Loads a config as a reload would and hands it to `check`; then it is over. The one in service does not notice.
+   * Never rejects.
+   * @param signal gives it up
+   * @param file another one than this
+   */
+  async rehearse<R>(
+    check: (config: Config) => Promise<R>,
+    signal: AbortSignal,
+    file?: string,
+  ): Promise<Attempt<R>> {
+    let files: readonly string[] = []
+    try {
+      const use = ({ config, inputs }: LoadedConfig) => {
+        files = [...inputs.keys()]
+        return check(config)
+      }
+      return { done: await this.#generations.rehearse(use, signal, file) }
+    } catch (error) {
+      return { error, files }
+    }
   }
 
   /** Stops watching and aborts the signal of the config in service. */
@@ -63,29 +96,35 @@ export class ConfigFile {
     this.#generations.close()
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<Attempt<T>> {
     try {
-      while (this.#wanted) {
+      let last: Attempt<T>
+      do {
         this.#wanted = false
-        await this.#next()
-      }
+        last = await this.#next()
+      } while (this.#wanted)
+      return last
     } finally {
       this.#running = undefined
     }
   }
 
-  async #next(): Promise<void> {
+  async #next(): Promise<Attempt<T>> {
     const watcher = this.#watcher
     try {
-      await this.#generations.next((loaded) => {
-        watcher.follow(inputsOf(loaded))
-        return this.#options.apply(loaded.config)
-      })
+      return {
+        done: await this.#generations.next((loaded) => {
+          watcher.follow(inputsOf(loaded))
+          return this.#options.apply(loaded.config)
+        }),
+      }
     } catch (error) {
       // What was read before the failure, and what the last good config read: mending any of it is worth a try.
       if (error instanceof ConfigLoadError) watcher.follow(new Map([...watcher.inputs, ...error.inputs]))
       const overtaken = this.#wanted || this.#closed
-      if (!overtaken) this.#options.onReject(error, explain(error, [...watcher.inputs.keys()]))
+      const files = [...watcher.inputs.keys()]
+      if (!overtaken) this.#options.onReject(error, explain(error, files))
+      return { error, files }
     }
   }
 }

@@ -22,9 +22,10 @@ export class Generations {
 
   /**
    * Loads the file and has it put into service; only then the one before ends. Not to be called while it runs.
+   * @returns what `apply` gives
    * @throws whatever loading or `apply` throws; the generation before stays
    */
-  async next(apply: (loaded: LoadedConfig) => unknown): Promise<LoadedConfig> {
+  async next<T>(apply: (loaded: LoadedConfig) => T | Promise<T>): Promise<T> {
     const controller = new AbortController()
     const { signal } = controller
     try {
@@ -32,14 +33,36 @@ export class Generations {
       const loaded = await loadConfigFile(this.#file, { signal, previous: this.#current?.config })
       this.#loading = undefined
       signal.throwIfAborted()
-      await apply(loaded)
+      const applied = await apply(loaded)
       this.#current?.controller.abort()
       this.#current = { config: loaded.config, controller }
       if (this.#closed) controller.abort()
-      return loaded
+      return applied
     } catch (error) {
       controller.abort(error)
       throw error
+    }
+  }
+
+  /**
+   * Loads a config that does not go into service: its generation is over when `use` is.
+   * @param signal gives it up
+   * @throws whatever loading or `use` throws
+   */
+  async rehearse<T>(
+    use: (loaded: LoadedConfig) => Promise<T>,
+    signal: AbortSignal,
+    file = this.#file,
+  ): Promise<T> {
+    const controller = new AbortController()
+    const giveUp = () => controller.abort(signal.reason)
+    if (signal.aborted) giveUp()
+    signal.addEventListener('abort', giveUp, { signal: controller.signal })
+    try {
+      const context = { signal: controller.signal, previous: this.#current?.config }
+      return await use(await loadConfigFile(file, context))
+    } finally {
+      controller.abort()
     }
   }
 
