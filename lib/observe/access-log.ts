@@ -3,6 +3,7 @@ import { type BackendEvent, type EventName, type EventListener } from '../core/e
 import { type Blame } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
 import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from './access-line.ts'
+import { describeDrain } from './describe-drain.ts'
 import { describePlan } from './describe-plan.ts'
 import { logReject } from './log-reject.ts'
 import { thousands } from './thousands.ts'
@@ -54,14 +55,9 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     )
     listen('backend:added', (event) => tell('backend:added', event, 'added'))
     listen('backend:removed', (event) => tell('backend:removed', event, 'removed'))
-    listen('drain:progress', (event) => {
-      const { target, left, remaining } = event
-      const what = target === '*' ? 'stopping' : `draining ${target}`
-      logger.info(
-        { event: 'drain:progress', ...event },
-        `${what}: ${left} left, ${Math.ceil(remaining / 1_000)} s`,
-      )
-    })
+    listen('drain:progress', (event) =>
+      logger.info({ event: 'drain:progress', ...event }, describeDrain(event)),
+    )
     listen('backend:drained', (event) =>
       tell(
         'backend:drained',

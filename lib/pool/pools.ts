@@ -2,6 +2,7 @@ import { type Backend, fullName } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type Plan } from '../core/events.ts'
 import { Pool, type PoolDependencies, type PoolSpec } from './pool.ts'
+import { targeted } from './target.ts'
 
 /** A backend together with the pool it belongs to. */
 export interface Member {
@@ -39,19 +40,14 @@ export class Pools {
   }
 
   /**
-   * @param target `id`, for that backend in every pool; `pool/id`; `pool` or `pool/*` for all of a pool; `*` for all
+   * @param target see {@link targeted}
    * @throws WslbError `WSLB_UNKNOWN_BACKEND`
    */
   find(target: string): Member[] {
     const members = this.members()
-    if (target === '*') return members
-    const named = ({ backend: { id, pool } }: Member) =>
-      id === target || target === `${pool}/${id}` || target === `${pool}/*`
-    const found = members.filter(named)
-    // A backend that has the name of a pool comes first: that one has a second name.
-    if (found.length > 0) return found
-    const pool = this.#byName.get(target)
-    if (pool) return members.filter((member) => member.pool === pool)
+    const found = targeted(target, members, ({ backend }) => backend)
+    // A pool may be empty, and so may all of them.
+    if (found.length > 0 || target === '*' || this.#byName.has(target)) return found
     const known = [
       ...members.map(({ backend }) => fullName(backend)),
       ...[...this.#byName.keys()].map((name) => `${name}/*`),
