@@ -15,6 +15,7 @@ const LAYERS = [
   ['config'],
   ['observe'],
   ['.'],
+  ['admin'],
   ['cli'],
 ]
 const LONGEST_FILE = 300

@@ -18,6 +18,8 @@ export const ERROR_KINDS = {
   WSLB_CONFIG_LOAD: { blame: 'config', retryable: false },
   WSLB_LISTEN: { blame: 'config', retryable: true },
   WSLB_UNKNOWN_BACKEND: { blame: 'config', retryable: false },
+  WSLB_CONTROL: { blame: 'config', retryable: false },
+  WSLB_NOT_RUNNING: { blame: 'config', retryable: true },
   WSLB_BAD_REQUEST: { blame: 'client', status: 400, retryable: false },
   WSLB_BAD_HANDSHAKE: { blame: 'client', status: 400, retryable: false },
   WSLB_BAD_VERSION: { blame: 'client', status: 426, retryable: false },
