@@ -1,21 +1,16 @@
-import { dirname } from 'node:path'
-import { loadConfigFile } from '../config/load.ts'
-import { resolveConfig } from '../config/resolve.ts'
 import { configPath, shownPath } from './config-path.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { type Flags } from './flags.ts'
-import { withFlags } from './overrides.ts'
+import { loadOnce } from './load-once.ts'
 import { complain, say } from './report.ts'
 
 /** `wslb check`: loads and validates; opens nothing. */
 export async function check(flags: Flags): Promise<number> {
-  const generation = new AbortController()
   let file: string | undefined
   try {
     const path = configPath(flags)
     file = shownPath(path)
-    const { config } = await loadConfigFile(path, { signal: generation.signal, previous: undefined })
-    const { pools, listen } = resolveConfig(withFlags(config, flags), { baseDir: dirname(path) })
+    const { pools, listen } = await loadOnce(path, flags)
     const sizes = {
       pools: pools.length,
       backends: pools.flatMap((pool) => pool.backends).length,
@@ -30,9 +25,6 @@ export async function check(flags: Flags): Promise<number> {
     return EXIT_OK
   } catch (error) {
     return complain(flags.json, error, file)
-  } finally {
-    // The config may have started something for itself.
-    generation.abort()
   }
 }
 

@@ -1,10 +1,29 @@
+import { type Options } from 'yargs'
+import { type DrainFlags } from './drain.ts'
 import { type Flags } from './flags.ts'
+import { type PlanFlags } from './plan.ts'
+import { type RestoreFlags } from './restore.ts'
+import { type StatusFlags } from './status.ts'
 
-/** One verb of the command line. Reports its own errors, or throws them. @returns the exit code */
+/** One verb of the command line. Reports its own errors, or throws them. */
 export interface Command {
   readonly name: string
+  /** What stands after the name, as yargs writes it: `<target>`, `[file]`. */
+  readonly operand?: string
   readonly describe: string
+  /** Besides those of all commands. */
+  readonly flags?: Readonly<Record<string, Options>>
+  /** @returns the exit code */
   readonly run: (flags: Flags) => Promise<number>
+}
+
+const DRAIN_FLAGS: Record<Exclude<keyof DrainFlags, keyof Flags | 'target'>, Options> = {
+  over: { type: 'string', describe: 'Spread the closes over this time, e.g. 30s [drain.over]' },
+  deadline: { type: 'string', describe: 'Then cut what is left, e.g. 60s [drain.deadline]' },
+  code: { type: 'string', describe: 'Close code for the clients [drain.code]' },
+  reason: { type: 'string', describe: 'Close reason for the clients [drain.reason]' },
+  order: { type: 'string', describe: 'Who is closed first [drain.order]' },
+  wait: { type: 'boolean', default: true, describe: 'Wait until drained; --no-wait does not' },
 }
 
 /** Loaded when called: `wslb --help` needs neither esbuild nor undici. */
@@ -23,5 +42,35 @@ export const COMMANDS: readonly Command[] = [
     name: 'check',
     describe: 'Load and validate the config, open nothing',
     run: async (flags) => (await import('./check.ts')).check(flags),
+  },
+  {
+    name: 'plan',
+    operand: '[file]',
+    describe: 'Say what a reload would do now, with this or another config',
+    run: async (flags) => (await import('./plan.ts')).plan(flags as PlanFlags),
+  },
+  {
+    name: 'reload',
+    describe: 'Have the config read again',
+    run: async (flags) => (await import('./reload.ts')).reload(flags),
+  },
+  {
+    name: 'status',
+    describe: 'Show backends, tunnels, and drains under way',
+    flags: { tunnels: { type: 'boolean', default: false, describe: 'List the open tunnels' } },
+    run: async (flags) => (await import('./status.ts')).status(flags as StatusFlags),
+  },
+  {
+    name: 'drain',
+    operand: '<target>',
+    describe: "Take a backend, pool/backend, pool or '*' out of service",
+    flags: DRAIN_FLAGS,
+    run: async (flags) => (await import('./drain.ts')).drain(flags as DrainFlags),
+  },
+  {
+    name: 'restore',
+    operand: '<target>',
+    describe: 'Put it back into service',
+    run: async (flags) => (await import('./restore.ts')).restore(flags as RestoreFlags),
   },
 ]

@@ -1,5 +1,5 @@
 export const EXIT_OK = 0
-/** The config is missing, does not load, or is not valid. */
+/** The config is missing, does not load, or is not valid; nobody runs it, or who does refused what was asked. */
 export const EXIT_CONFIG = 1
 /** An unknown command or flag, or a value that makes no sense. */
 export const EXIT_USAGE = 2

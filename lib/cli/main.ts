@@ -37,10 +37,19 @@ export async function main(argv: readonly string[]): Promise<number> {
         if (error && error.name !== 'YError') throw error
         throw new UsageError(withSuggestion(message ?? error?.message ?? ''))
       })
-    for (const { name, describe, run } of COMMANDS) {
-      parser.command(name, describe, {}, async (flags) => {
-        exitCode = await run(flags as unknown as Flags)
-      })
+    for (const { name, operand, describe, flags = {}, run } of COMMANDS) {
+      const usage = operand === undefined ? name : `${name} ${operand}`
+      parser.command(
+        usage,
+        describe,
+        (command) => {
+          if (operand !== undefined) command.positional(operand.slice(1, -1), { type: 'string' })
+          return command.options(flags)
+        },
+        async (given) => {
+          exitCode = await run(given as unknown as Flags)
+        },
+      )
     }
     await parser.parseAsync()
     return exitCode
@@ -50,13 +59,20 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function withSuggestion(message: string): string {
+  if (/^Not enough non-option arguments/.test(message))
+    return "which target? A backend, pool/backend, pool or '*' (npx wslb --help)"
   const [, kind, name] = /^Unknown (command|argument)s?: ([^,]+)/.exec(message) ?? []
   if (kind === undefined) return message
   const [what, given, names] =
     kind === 'command'
       ? ['command', name, COMMANDS.map((command) => command.name)]
-      : ['flag', `--${name}`, [...Object.keys(FLAGS), 'help', 'version'].map((flag) => `--${flag}`)]
+      : ['flag', `--${name}`, flagNames().map((flag) => `--${flag}`)]
   return `unknown ${what} ${given}${closestTo(given, names)} (npx wslb --help)`
+}
+
+function flagNames(): string[] {
+  const own = COMMANDS.flatMap(({ flags = {} }) => Object.keys(flags))
+  return [...Object.keys(FLAGS), ...own, 'help', 'version']
 }
 
 function version(): string {

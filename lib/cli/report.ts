@@ -1,5 +1,6 @@
-import { explain } from '../config/locate.ts'
-import { ConfigError, WslbError, messageOf } from '../core/errors.ts'
+import { Refused } from '../admin/refused.ts'
+import { type Problem, problemsOf } from '../config/problems.ts'
+import { WslbError } from '../core/errors.ts'
 import { shownPlaces } from './config-path.ts'
 import { EXIT_BIND, EXIT_CONFIG, EXIT_USAGE } from './exit-code.ts'
 import { UsageError } from './usage-error.ts'
@@ -11,34 +12,18 @@ export function say(json: boolean, text: string, data: object): void {
 
 /** Writes to stderr what went wrong, a line per problem. @returns the exit code that goes with it */
 export function complain(json: boolean, thrown: unknown, file?: string): number {
-  for (const problem of problemsOf(thrown, file)) {
+  for (const problem of shownProblems(thrown, file)) {
     const line = json ? JSON.stringify({ event: 'error', ...problem }) : problem.message
     process.stderr.write(`${line}\n`)
   }
   return exitCodeOf(thrown)
 }
 
-interface Problem {
-  readonly code?: string
-  readonly path?: string
-  /** For a config: `lb.config.ts:3: backends[0].url: …`. */
-  readonly message: string
-}
-
-function problemsOf(thrown: unknown, file: string | undefined): readonly Problem[] {
-  if (thrown instanceof ConfigError) {
-    const { code } = thrown
-    const files = file === undefined ? [] : [file]
-    return thrown.problems.map((problem) => ({
-      code,
-      path: problem.path,
-      message: shownPlaces(explain(new ConfigError([problem], code), files)),
-    }))
-  }
-  if (thrown instanceof WslbError) return [{ code: thrown.code, message: thrown.message }]
+function shownProblems(thrown: unknown, file: string | undefined): readonly Problem[] {
   if (thrown instanceof UsageError) return [{ message: thrown.message }]
-  // Not foreseen: whoever reports it needs the stack.
-  return [{ message: thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown) }]
+  const problems =
+    thrown instanceof Refused ? thrown.problems : problemsOf(thrown, file === undefined ? [] : [file])
+  return problems.map((problem) => ({ ...problem, message: shownPlaces(problem.message) }))
 }
 
 function exitCodeOf(thrown: unknown): number {

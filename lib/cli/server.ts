@@ -1,9 +1,14 @@
 import { dirname } from 'node:path'
+import { controlAddresses } from '../admin/control-address.ts'
+import { ControlServer } from '../admin/control-server.ts'
+import { verbsFor } from '../admin/verbs.ts'
 import { type Balancer, createBalancer } from '../balancer.ts'
 import { type Config } from '../config/config.ts'
 import { ConfigFile } from '../config/config-file.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import { type ResolvedConfig } from '../config/resolved.ts'
+import { messageOf } from '../core/errors.ts'
+import { type Plan } from '../core/events.ts'
 import { type Logger } from '../core/logger.ts'
 import { logReject } from '../observe/log-reject.ts'
 import { logStop, logStopped } from '../observe/log-stop.ts'
@@ -17,11 +22,13 @@ import { withFlags } from './overrides.ts'
 export class Server {
   readonly #flags: Flags
   readonly #loggers: Loggers
+  readonly #path: string
   readonly #baseDir: string
-  readonly #file: ConfigFile
+  readonly #file: ConfigFile<Plan>
   /** Errors that the balancer has logged itself. */
   readonly #told = new WeakSet<object>()
   #balancer: Balancer | undefined
+  #control: ControlServer | undefined
   /** The last good one. */
   #config: ResolvedConfig | undefined
   #closing = false
@@ -29,6 +36,7 @@ export class Server {
   constructor(path: string, flags: Flags) {
     this.#flags = flags
     this.#loggers = new Loggers(flags)
+    this.#path = path
     this.#baseDir = dirname(path)
     this.#file = new ConfigFile(path, {
       apply: (config) => this.#apply(config),
@@ -52,8 +60,12 @@ export class Server {
     this.#balancer = createBalancer(config, { baseDir: this.#baseDir })
     this.#balancer.on('config:reject', ({ error }) => this.#told.add(error))
     const addresses = await this.#balancer.listen()
-    if (this.#closing) await this.#balancer.close()
-    else if (this.#flags.watch) this.#file.watch()
+    if (this.#closing) {
+      await this.#balancer.close()
+    } else {
+      if (this.#flags.watch) this.#file.watch()
+      await this.#openControl(this.#balancer)
+    }
     const { listen } = this.#config
     return addresses.map(({ protocol, address, port }, index) =>
       listenerUrl(protocol, listen[index]?.host ?? address, port),
@@ -80,17 +92,42 @@ export class Server {
 
   async #close(drain: number): Promise<void> {
     this.#closing = true
+    this.#control?.release()
     // First the tunnels, then what the config has started: it may be a backend.
     await this.#balancer?.close({ drain })
+    this.#control?.close()
     this.#file.close()
   }
 
-  async #apply(next: Config): Promise<void> {
+  /** Nobody is less well served without it. */
+  async #openControl(balancer: Balancer): Promise<void> {
+    const config = this.#path
+    const verbs = verbsFor({
+      balancer,
+      config,
+      reload: () => this.#file.reload(),
+      plan: (signal, file) =>
+        this.#file.rehearse((next) => balancer.plan(this.#prepared(next)), signal, file),
+    })
+    this.#control = new ControlServer(verbs)
+    try {
+      await this.#control.open(controlAddresses(config)[0])
+    } catch (error) {
+      const reason = messageOf(error)
+      this.#logger.warn(
+        { event: 'control:error', reason },
+        `no control channel, so no status, plan, drain, restore and reload from outside: ${reason}`,
+      )
+    }
+  }
+
+  async #apply(next: Config): Promise<Plan> {
     const config = this.#prepared(next)
     // Before the balancer does, which knows no file and no line to tell.
     const resolved = resolveConfig(config, { baseDir: this.#baseDir })
-    await this.#balancer!.reload(config)
+    const plan = await this.#balancer!.reload(config)
     this.#config = resolved
+    return plan
   }
 
   #prepared(config: Config): Config {

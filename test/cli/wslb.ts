@@ -57,6 +57,11 @@ export class Wslb {
     return this.#find(() => pattern.exec(this.stderr.slice(offset)), `stderr to match ${String(pattern)}`)
   }
 
+  /** The first match on stdout; rejects when the process ends without it. */
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#find(() => pattern.exec(this.stdout), `stdout to match ${String(pattern)}`)
+  }
+
   /** The url of the ready line. */
   async ready(): Promise<string> {
     const match = await this.#find(
