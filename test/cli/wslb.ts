@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const BIN = fileURLToPath(new URL('../../dist/bin/wslb.js', import.meta.url))
+export const BIN = fileURLToPath(new URL('../../dist/bin/wslb.js', import.meta.url))
 
 export interface Finished {
   readonly code: number | null

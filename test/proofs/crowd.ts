@@ -1,5 +1,6 @@
 import { until } from '../support/until.ts'
 import { serve } from './child.ts'
+import { Stalls } from './stalls.ts'
 import { Talker, type TalkerOptions } from './talker.ts'
 
 /** A process full of talkers. */
@@ -17,7 +18,7 @@ const PATIENCE = 20_000
 
 let talkers: Talker[] = []
 let timer: NodeJS.Timeout
-let longestStall = 0
+const stalls = new Stalls()
 
 /** Settles when all have been greeted, and talk. */
 async function open({ count, every, ...options }: CrowdOptions): Promise<void> {
@@ -37,7 +38,6 @@ function talk(every: number): void {
   let next = 0
   timer = setInterval(() => {
     const now = performance.now()
-    longestStall = Math.max(longestStall, now - last - TICK)
     due = Math.min(talkers.length, due + ((now - last) / every) * talkers.length)
     last = now
     for (; due >= 1; due--) talkers[next++ % talkers.length]!.say()
@@ -48,8 +48,7 @@ function state() {
   return {
     open: talkers.filter(({ isOpen }) => isOpen).length,
     closes: closes(),
-    /** Milliseconds for which this machine has not let us run: what others see as late may be late here. */
-    longestStall,
+    stall: stalls.longest,
     failures: talkers.flatMap(({ failures }) => failures),
   }
 }

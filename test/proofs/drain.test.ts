@@ -30,7 +30,7 @@ t.test(`a drain of ${SOCKETS} echoing sockets is even, says 1012, and loses noth
   t.equal(balancer.snapshot().backends[0]!.load, 0)
   const open = () => balancer.snapshot().tunnels.length
   await until(() => open() === SOCKETS, 'all to be back')
-  const { failures, longestStall: stall } = await crowd.ask('state')
+  const { failures, stall } = await crowd.ask('state')
   t.same(failures, [], 'nobody was refused')
   await crowd.ask('fallSilent')
   await crowd.ask('leave')

@@ -24,7 +24,7 @@ t.test(
 
     wslb.kill('SIGTERM')
     t.match(await wslb.ended, { code: 0, signal: null })
-    const { longestStall: stall } = await crowd.ask('state')
+    const { stall } = await crowd.ask('state')
     await crowd.ask('fallSilent')
     await servers.ask('deserted')
     const visits = await crowd.ask('visits')

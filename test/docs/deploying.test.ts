@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { type WebSocket } from 'ws'
+import { Wslb } from '../cli/wslb.ts'
+import { wsBackend } from '../support/backends.ts'
+import { wsClient } from '../support/clients.ts'
+import { said } from '../support/reload.ts'
+
+const root = new URL('../../', import.meta.url)
+const page = readFileSync(new URL('docs/deploying.md', root), 'utf8')
+
+/** The first block of that language, behind this heading. */
+function block(heading: string, language: string): string {
+  const section = page.slice(page.indexOf(`\n## ${heading}\n`))
+  return new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'm').exec(section)![1]!
+}
+
+/** Saves the config of the page's user, who has servers elsewhere, and waits for what the log says. */
+async function save(wslb: Wslb, file: string, text: string): Promise<string> {
+  const offset = wslb.stderr.length
+  writeFileSync(file, text)
+  const [line] = await wslb.logged(/"event":"config:re.*\n/, offset)
+  return line
+}
+
+async function start(t: Test, config: string) {
+  const cwd = t.testdir({ 'lb.config.ts': config })
+  const wslb = new Wslb(['start', '--port', '0', '--host', '127.0.0.1'], { cwd })
+  t.teardown(() => wslb.end())
+  return { wslb, cwd, file: join(cwd, 'lb.config.ts'), url: await wslb.ready() }
+}
+
+/** A backend that says its name when it is spoken to. */
+async function named(t: Test, name: string): Promise<string> {
+  const { url } = await wsBackend(t, (socket) => socket.on('message', () => socket.send(name)))
+  return url
+}
+
+async function closing(client: WebSocket): Promise<number> {
+  const [code] = (await once(client, 'close')) as [number]
+  return code
+}
+
+t.test('the script of the page is the one that the proof runs', async (t) => {
+  const script = readFileSync(new URL('examples/rolling-deploy.sh', root), 'utf8')
+  t.equal(block('Restart one backend after the other', 'sh'), script)
+})
+
+t.test('by an edit: a backend that is taken out is drained, and serves when it is put back', async (t) => {
+  const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
+  const config = (...backends: string[]) =>
+    `export default { backends: ${JSON.stringify(backends)}, drain: { over: 100 }, health: false }`
+  const { wslb, file, url } = await start(t, config(blue))
+  const client = await wsClient(t, url)
+  t.equal(await said(client, 'who?'), 'blue')
+  const closed = closing(client)
+  t.match(await save(wslb, file, config(green)), /1 added .* 1 removed .* 1 drained/)
+  t.equal(await closed, 1012)
+  const next = await wsClient(t, url)
+  t.equal(await said(next, 'who?'), 'green')
+  t.match(await save(wslb, file, config(green, blue)), /1 added .* 1 kept; 1 tunnels kept, 0 drained/)
+  t.equal(await said(next, 'who?'), 'green')
+  next.terminate()
+})
+
+t.test('blue and green, as the page has it', async (t) => {
+  const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
+  const config = block('Blue and green', 'ts')
+    .replaceAll(/http:\/\/10\.0\.0\.\d:3000/g, blue)
+    .replaceAll(/http:\/\/10\.0\.1\.\d:3000/g, green)
+    .replace(`['${blue}', '${blue}']`, `['${blue}']`)
+    .replace(`['${green}', '${green}']`, `['${green}']`)
+  const { wslb, cwd, file, url } = await start(t, config)
+  const old = await wsClient(t, url)
+  t.equal(await said(old, 'who?'), 'blue')
+  t.match(config, "const live = 'blue'")
+  t.match(
+    await save(wslb, file, config.replace("live = 'blue'", "live = 'green'")),
+    /1 tunnels kept, 0 drained/,
+  )
+  const fresh = await wsClient(t, url)
+  t.equal(await said(fresh, 'who?'), 'green')
+  t.equal(await said(old, 'still there?'), 'blue')
+
+  const closed = closing(old)
+  const drain = new Wslb(['drain', 'blue/*', '--over', '100ms'], { cwd })
+  t.equal(await closed, 1012)
+  t.match(await drain.ended, { code: 0, stdout: /^drained blue\/\*$/m })
+  t.equal(await said(fresh, 'still there?'), 'green')
+  fresh.terminate()
+})
