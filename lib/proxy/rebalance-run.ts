@@ -18,6 +18,13 @@ export interface RebalanceDependencies {
   readonly code: () => number
 }
 
+/** What lasts longer than a run. */
+export interface RunParts extends RebalanceDependencies {
+  readonly pace: Pace
+  /** Tunnels that were closed and that their backend still counts. */
+  readonly leaving: Set<Tunnel>
+}
+
 /** Tunnels that may be closed, those that are idle first; made anew after a while, because they come and go. */
 interface Queue {
   readonly tunnels: readonly Tunnel[]
@@ -31,31 +38,21 @@ const WAIT = 1_000
 /** Closes tunnels of one pool, at its pace, until every backend is at its share. */
 export class RebalanceRun {
   readonly #pool: Pool
-  readonly #pace: Pace
-  readonly #deps: RebalanceDependencies
+  readonly #parts: RunParts
   readonly #onEnd: (run: RebalanceRun) => void
   /** Backends that have been too far above their share, and are not down to it yet. */
   readonly #givers = new Set<Backend>()
   readonly #queues = new Map<Backend, Queue>()
-  /** Closed by this run, and still counted by their backend. */
-  readonly #leaving = new Set<Tunnel>()
   #tolerance: number
   #left = 0
   #closed = 0
   #timer: Timer | undefined
   #ended = false
 
-  constructor(
-    pool: Pool,
-    pace: Pace,
-    tolerance: number,
-    deps: RebalanceDependencies,
-    onEnd: (run: RebalanceRun) => void,
-  ) {
+  constructor(pool: Pool, tolerance: number, parts: RunParts, onEnd: (run: RebalanceRun) => void) {
     this.#pool = pool
-    this.#pace = pace
     this.#tolerance = tolerance
-    this.#deps = deps
+    this.#parts = parts
     this.#onEnd = onEnd
   }
 
@@ -89,14 +86,14 @@ export class RebalanceRun {
     this.#timer?.cancel()
     this.#onEnd(this)
     if (this.#closed > 0)
-      this.#deps.events.emit('rebalance:done', { pool: this.#pool.name, closed: this.#closed })
+      this.#parts.events.emit('rebalance:done', { pool: this.#pool.name, closed: this.#closed })
   }
 
   #goOn(): void {
     if (this.#left <= 0) return this.stop()
-    const { clock } = this.#deps
+    const { clock, pace } = this.#parts
     if (this.#surplus() > 0) {
-      this.#timer = clock.schedule(this.#pace.next(this.#options.perMinute), () => this.#closeOne())
+      this.#timer = clock.schedule(pace.next(this.#options.perMinute), () => this.#closeOne())
     } else if (this.#pool.steering.away > 0) {
       // They may be counted twice: who has come without being known for it is expected for some time still.
       this.#timer = clock.schedule(WAIT, () => this.#goOn())
@@ -113,14 +110,14 @@ export class RebalanceRun {
     if (this.#surplus() === 0) return this.#goOn()
     const tunnel = this.#nextTunnel()
     if (!tunnel) return this.stop()
-    const { events, code } = this.#deps
+    const { events, code, leaving } = this.#parts
     const { name } = this.#pool
     if (this.#closed === 0) events.emit('rebalance:start', { pool: name, surplus: this.#left })
     // A listener may have ended it.
     if (this.#ended) return
     this.#pool.steering.expect(tunnel.backend)
     tunnel.close('rebalance', { code: code(), reason: 'rebalance' })
-    this.#leaving.add(tunnel)
+    leaving.add(tunnel)
     this.#closed++
     this.#left--
     this.#goOn()
@@ -143,15 +140,16 @@ export class RebalanceRun {
     return Math.max(0, Math.min(excess, roomIn(shares, open) - away))
   }
 
-  /** Counts open tunnels without those that this run has closed. */
+  /** Counts open tunnels without those that were closed. */
   #open(): (backend: Backend) => number {
-    const leaving = new Map<Backend, number>()
-    for (const tunnel of this.#leaving) {
+    const { leaving, tunnels } = this.#parts
+    const counts = new Map<Backend, number>()
+    for (const tunnel of leaving) {
       const { id, backend } = tunnel
-      if (this.#deps.tunnels.get(id)) leaving.set(backend, (leaving.get(backend) ?? 0) + 1)
-      else this.#leaving.delete(tunnel)
+      if (tunnels.get(id)) counts.set(backend, (counts.get(backend) ?? 0) + 1)
+      else leaving.delete(tunnel)
     }
-    return (backend) => backend.tunnels - (leaving.get(backend) ?? 0)
+    return (backend) => backend.tunnels - (counts.get(backend) ?? 0)
   }
 
   /** Of the fullest giver that has one to give. */
@@ -166,7 +164,7 @@ export class RebalanceRun {
   }
 
   #nextOf(backend: Backend): Tunnel | undefined {
-    const { clock, random, tunnels } = this.#deps
+    const { clock, random, tunnels } = this.#parts
     let queue = this.#queues.get(backend)
     if (!queue || clock.now() - queue.madeAt > STALE) {
       const eligible = tunnels.of(backend).filter((tunnel) => this.#mayClose(tunnel))

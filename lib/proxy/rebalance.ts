@@ -2,7 +2,7 @@ import { type Timer } from '../core/clock.ts'
 import { type Pool } from '../pool/pool.ts'
 import { type RebalanceResult } from './controls.ts'
 import { Pace } from './pace.ts'
-import { type RebalanceDependencies, RebalanceRun } from './rebalance-run.ts'
+import { type RebalanceDependencies, RebalanceRun, type RunParts } from './rebalance-run.ts'
 
 /** How often to look whether a backend is above its share. In milliseconds. */
 const LOOK = 5_000
@@ -21,8 +21,7 @@ const LONGEST_REST = 3_600_000
  */
 class Rebalance {
   readonly #pool: Pool
-  readonly #pace: Pace
-  readonly #deps: RebalanceDependencies
+  readonly #parts: RunParts
   #timer: Timer | undefined
   #rest = LOOK
   #stopped = false
@@ -31,13 +30,12 @@ class Rebalance {
 
   constructor(pool: Pool, deps: RebalanceDependencies) {
     this.#pool = pool
-    this.#deps = deps
-    this.#pace = new Pace(deps)
+    this.#parts = { ...deps, pace: new Pace(deps), leaving: new Set() }
   }
 
   watch(): void {
     if (this.#timer || this.#running || this.#stopped || !this.#pool.spec.rebalance) return
-    this.#timer = this.#deps.clock.schedule(this.#rest, () => this.#look())
+    this.#timer = this.#parts.clock.schedule(this.#rest, () => this.#look())
   }
 
   /** Begins a run, or joins the one under way. */
@@ -80,7 +78,7 @@ class Rebalance {
     this.#cancelTimer()
     let finish!: (result: RebalanceResult) => void
     const done = new Promise<RebalanceResult>((resolve) => (finish = resolve))
-    const run = new RebalanceRun(this.#pool, this.#pace, tolerance, this.#deps, () => {
+    const run = new RebalanceRun(this.#pool, tolerance, this.#parts, () => {
       this.#running = undefined
       const complete = run.closed > 0 && run.left <= 0
       this.#rest = complete ? Math.min(Math.max(FIRST_REST, this.#rest * 2), LONGEST_REST) : LOOK

@@ -127,4 +127,7 @@ t.test('nobody is sent to who has enough, is full, or cannot be used', async (t)
   b.tunnels = 10
   b.load = 40
   t.equal(home(client), 'c', 'of two the less loaded')
+  b.tunnels = 1
+  c.tunnels = 30
+  t.equal(home(client), 'b', 'but not one that has its share')
 })

@@ -82,6 +82,17 @@ t.test('down to the share and no further, evenly, at the pace of the budget', as
   t.equal(clock.pending, 0)
 })
 
+t.test('a closing handshake that takes long counts as closed', async (t) => {
+  const { clock, pool, rebalances, backends, closed, open, counts } = start({ a: {}, b: {}, c: {} })
+  open(backends.a!, 50, { closing: 60_000 })
+  open(backends.b!, 40)
+  void rebalances.run(pool)
+  while (closed.length < 30) await clock.advance(50)
+  t.same(await rebalances.run(pool), { closed: 0 }, 'in the next run too')
+  await clock.advance(120_000)
+  t.same(counts(), [30, 30, 0])
+})
+
 t.test('the budget counts over runs', async (t) => {
   const { clock, pool, rebalances, backends, closed, open } = start({ a: {}, b: {} })
   open(backends.a!, 4)
