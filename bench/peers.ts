@@ -19,6 +19,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 export function peers(): Peer[] {
   return [
     { name: 'wslb', start: (backendPort) => startNode('wslb', backendPort) },
+    { name: 'wslb, onMessage', start: (backendPort) => startNode('wslb', backendPort, 'messages') },
     { name: 'wslb, sticky cookie', start: (backendPort) => startNode('wslb', backendPort, 'sticky') },
     {
       name: 'http-proxy, keep-alive',

@@ -1,4 +1,4 @@
-// wslb side by side with other proxies, on loopback: npm run bench [-- --quick] [-- --rounds N]
+// wslb side by side with other proxies, on loopback: npm run bench [-- --quick] [-- --rounds N] [-- --only wslb]
 import { cpus, release } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -9,7 +9,11 @@ import { type Column, markdownTable } from './table.ts'
 import { echo, handshake, request } from './workloads.ts'
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string', default: '5' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+  },
 })
 const rounds = flags.quick ? 1 : Math.min(20, Math.max(1, Number(flags.rounds)))
 const scale = flags.quick ? 0.005 : 1
@@ -29,7 +33,7 @@ const columns: Column[] = [
 
 if (process.platform !== 'linux') throw new Error('the figures come from /proc: this runs on Linux only')
 
-const all = peers()
+const all = peers().filter(({ name }) => name.startsWith(flags.only))
 const figures = new Map(
   all.map(({ name }) => [name, new Map(columns.map(({ name }) => [name, [] as number[]]))]),
 )

@@ -44,7 +44,15 @@ export type { StickyCookieOptions } from './sticky/cookie.ts'
 export type { Probe, ProbeContext } from './health/probe.ts'
 export type { Controls, RebalanceResult } from './proxy/controls.ts'
 export type { DrainOrder } from './proxy/drain-order.ts'
-export type { CloseReason } from './proxy/tunnel.ts'
-export type { Hook, HookAnswer, HookContext, Hooks } from './proxy/hooks.ts'
+export type { CloseReason } from './proxy/tunnel-options.ts'
+export type { Hook, HookAnswer, HookContext, Hooks, RouteHooks } from './proxy/hooks.ts'
+export type {
+  Message,
+  MessageContext,
+  MessageHook,
+  MessageHookOptions,
+  MessageSender,
+  MessageVerdict,
+} from './proxy/message-hook.ts'
 export type { ListenerAddress } from './listener/listener.ts'
 export type { BackendSnapshot, PoolSnapshot, Snapshot, TunnelSnapshot } from './snapshot.ts'

@@ -5,7 +5,7 @@ import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type OnDown } from '../health/options.ts'
 import { type Probe } from '../health/probe.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
-import { type Hooks } from '../proxy/hooks.ts'
+import { type Hooks, type RouteHooks } from '../proxy/hooks.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 
 /** What `lb.config.ts` exports, and what `createBalancer` and `reload` take. */
@@ -135,6 +135,8 @@ export interface RouteConfig {
   path?: string
   /** Name of the pool. */
   pool: string
+  /** Hooks for this route only. @default those of the config */
+  hooks?: RouteHooks
 }
 
 export interface HealthConfig {

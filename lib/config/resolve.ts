@@ -6,10 +6,12 @@ import { formatPath, relationProblems } from './relations.ts'
 import { type DrainConfig } from './config.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
-import { type CloseReason, type TunnelTimes } from '../proxy/tunnel.ts'
+import { type MessageRule } from '../proxy/message-hook.ts'
+import { type RouteSpec } from '../proxy/router.ts'
+import { type CloseReason, type TunnelTimes } from '../proxy/tunnel-options.ts'
 import { type ResolvedConfig } from './resolved.ts'
 import { isObject } from './rule.ts'
-import { closing, drain, schema } from './schema.ts'
+import { closing, drain, type route, schema } from './schema.ts'
 
 export interface ResolveOptions {
   /** Where relative paths of certificates start. @default the working directory */
@@ -35,11 +37,12 @@ export function resolveConfig(
   const { backends, balance, sticky, health, rebalance, pools = {}, timeouts, ...rest } = data
   const main = backends && { backends, balance, sticky, health, rebalance }
   const all = Object.entries(main ? { ...pools, default: main } : pools)
+  const { onMessage, ...hooks } = rest.hooks
   return {
     listen: rest.listen,
     limits: { headersTimeout: timeouts.headers, keepAliveTimeout: timeouts.keepAlive },
     pools: all.map(([name, pool]) => toSpec(name, pool, all.length === 1 || name === 'default')),
-    routes: rest.routes ?? [{ host: undefined, path: undefined, pool: 'default' }],
+    routes: (rest.routes ?? [{ pool: 'default', hooks: {} }]).map((route) => toRouteSpec(route, onMessage)),
     drain: toDrainPlan(rest.drain, rest.websocket),
     websocket: rest.websocket,
     timeouts: {
@@ -51,7 +54,7 @@ export function resolveConfig(
     attempts: rest.attempts,
     admission: rest.admission,
     trustProxy: rest.trustProxy,
-    hooks: rest.hooks,
+    hooks,
     log: rest.log,
   }
 }
@@ -89,6 +92,14 @@ function toDrainPlan(
   const end = deadline ?? Math.max(defaultDeadline, asked.over + PATIENCE)
   const over = Math.min(asked.over, Math.max(end / 2, end - closeTimeout))
   return { ...asked, over, deadline: end }
+}
+
+function toRouteSpec(
+  { host, path, pool, hooks }: z.output<typeof route>,
+  forAll: MessageRule | undefined,
+): RouteSpec {
+  const onMessage = hooks.onMessage ?? forAll
+  return { host, path, pool, onMessage: onMessage || undefined }
 }
 
 function toSpec(

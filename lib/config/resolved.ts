@@ -5,7 +5,7 @@ import { type Admission } from '../proxy/admission.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
 import { type Hooks } from '../proxy/hooks.ts'
 import { type RouteSpec } from '../proxy/router.ts'
-import { type TunnelTimes } from '../proxy/tunnel.ts'
+import { type TunnelTimes } from '../proxy/tunnel-options.ts'
 
 /** A valid config with every default filled in and every duration in milliseconds. */
 export interface ResolvedConfig {
@@ -26,7 +26,7 @@ export interface ResolvedConfig {
   readonly admission: Admission
   /** Addresses and CIDRs; `true` for everybody. */
   readonly trustProxy: boolean | readonly string[]
-  readonly hooks: Hooks
+  readonly hooks: Omit<Hooks, 'onMessage'>
   /** `undefined`: not said. */
   readonly log: LogLevel | Logger | undefined
 }

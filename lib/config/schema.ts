@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { DRAIN_ORDERS } from '../proxy/drain-order.ts'
-import { type Hook } from '../proxy/hooks.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
+import { hooks, routeHooks } from './hooks-rule.ts'
 import { listeners } from './listen-rule.ts'
 import { pool, poolShape } from './pool-rule.ts'
 import { depends, isObject, judged, list, mismatch, object, oneOf, type Rule, value, Wrong } from './rule.ts'
@@ -14,7 +14,7 @@ import {
   duration,
   durationOrFalse,
 } from './values.ts'
-import { fn, host, positiveDuration, text } from './values.ts'
+import { host, positiveDuration, text } from './values.ts'
 
 const routeHost: Rule<string> = judged((given) => {
   const name = typeof given === 'string' && given.startsWith('*.') ? given.slice(2) : given
@@ -28,11 +28,12 @@ const routePath: Rule<string> = value('a path like "/chat", or a prefix like "/c
   typeof given === 'string' && /^\/[^\s?#*]*\*?$/.test(given) ? given : undefined,
 )
 
-const route = object('an object with a pool, and a host or a path', {
+export const route = object('an object with a pool, and a host or a path', {
   host: routeHost.optional(),
   path: routePath.optional(),
   pool: text,
-}).transform(({ host, path, pool }) => ({ host, path, pool }))
+  hooks: routeHooks.default({}),
+})
 
 export const drain = object('an object', {
   over: duration.default(30_000),
@@ -82,11 +83,6 @@ const trustProxy = depends<boolean | string[]>((given) => {
 const trustedPeer = depends((given) =>
   typeof given === 'string' ? addressOrRange : value<string>(PEERS, () => undefined),
 )
-
-const hooks = object('an object with onRequest, onUpgrade', {
-  onRequest: fn<Hook>().optional(),
-  onUpgrade: fn<Hook>().optional(),
-})
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const LOGGER = 'a logger: an object with the functions debug, info, warn and error'

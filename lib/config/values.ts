@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { parseDuration } from '../core/duration.ts'
+import { isCloseReason, isOurCloseCode } from '../protocol/close-code.ts'
 import { type Rule, value } from './rule.ts'
 
 /** The kinds of value that several options share. */
@@ -36,19 +37,13 @@ export const limit: Rule<number> = value('a whole number, 1 or more', (given) =>
   given === Infinity ? given : count.safeParse(given).data,
 )
 
-/** What may be sent in a Close frame (RFC 6455 §7.4), without the codes that say "all is well" or blame ourselves. */
 export const closeCode: Rule<number> = value(
   'a close code: 1001–1003, 1007–1009, 1012–1014 or 3000–4999',
-  (given) => {
-    const code = Number.isInteger(given) ? (given as number) : 0
-    const registered = [1001, 1002, 1003, 1007, 1008, 1009, 1012, 1013, 1014].includes(code)
-    return registered || (code >= 3000 && code <= 4999) ? code : undefined
-  },
+  (given) => (isOurCloseCode(given) ? given : undefined),
 )
 
-/** A control frame holds 125 bytes, two of which are the code (RFC 6455 §5.5.1). */
 export const closeReason: Rule<string> = value('a string of at most 123 bytes in UTF-8', (given) =>
-  typeof given === 'string' && Buffer.byteLength(given) <= 123 ? given : undefined,
+  isCloseReason(given) ? given : undefined,
 )
 
 export const addressOrRange: Rule<string> = value('an IP address or a CIDR like "10.0.0.0/8"', (given) => {

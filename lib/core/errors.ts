@@ -27,8 +27,11 @@ export const ERROR_KINDS = {
   WSLB_BODY_TIMEOUT: { blame: 'client', status: 408, retryable: false },
   WSLB_REFUSED: { blame: 'client', status: 403, retryable: false },
   WSLB_NO_ROUTE: { blame: 'client', status: 404, retryable: false },
-  WSLB_HOOK_FAILED: { blame: 'internal', status: 500, retryable: false },
-  WSLB_HOOK_TIMEOUT: { blame: 'internal', status: 504, retryable: true },
+  WSLB_BAD_FRAME: { blame: 'client', closeCode: 1002, retryable: false },
+  WSLB_BAD_TEXT: { blame: 'client', closeCode: 1007, retryable: false },
+  WSLB_MESSAGE_TOO_BIG: { blame: 'client', closeCode: 1009, retryable: false },
+  WSLB_HOOK_FAILED: { blame: 'internal', status: 500, closeCode: 1013, retryable: false },
+  WSLB_HOOK_TIMEOUT: { blame: 'internal', status: 504, closeCode: 1013, retryable: true },
   WSLB_NO_BACKEND: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
   WSLB_AT_CAPACITY: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
   WSLB_TOO_MANY_HANDSHAKES: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
@@ -49,6 +52,8 @@ export type ErrorCode = keyof typeof ERROR_KINDS
 
 export interface WslbErrorOptions {
   cause?: unknown
+  /** Overrides whose fault the code says it is. */
+  blame?: Blame
   /** Overrides the status of the code, e.g. the one a hook asked for. */
   status?: number
   /** Overrides what the code says, e.g. when part of a request that must not be repeated was sent. */
@@ -71,7 +76,7 @@ export class WslbError extends Error {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     const kind: ErrorKind = ERROR_KINDS[code]
     this.code = code
-    this.blame = kind.blame
+    this.blame = options.blame ?? kind.blame
     this.status = options.status ?? kind.status
     this.closeCode = kind.closeCode
     this.retryable = options.retryable ?? kind.retryable

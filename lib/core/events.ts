@@ -60,8 +60,8 @@ export interface RequestDoneEvent {
 export type ClosedBy = 'client' | 'backend' | 'balancer'
 
 /**
- * Why a tunnel ended: `normal` by a closing handshake of the two peers, `error` without one (a peer vanished or reset
- * the connection), or because the balancer decided so: a peer no longer answered (`ping`), said nothing for too long
+ * Why a tunnel ended: `normal` by a closing handshake of the two peers, `error` without one (a peer vanished, reset
+ * the connection or broke the protocol), or because the balancer decided so: a peer no longer answered (`ping`), said nothing for too long
  * (`idle`) or had been there for too long (`age`); its backend was drained, left the config (`reload`), gave sockets
  * away (`rebalance`) or was declared `down`; somebody called `closeTunnel()` (`operator`), `hooks.onMessage` decided so
  * (`hook`), or the balancer stopped (`shutdown`).

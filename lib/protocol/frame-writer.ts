@@ -1,8 +1,8 @@
-import { randomFillSync } from 'node:crypto'
 import { OPCODE } from './frame-tracker.ts'
+import { applyMask, writeKey } from './mask.ts'
 
 /** A control frame has at most 125 bytes of payload (RFC 6455 §5.5). */
-const LONGEST_PAYLOAD = 125
+export const LONGEST_PAYLOAD = 125
 
 /** Two bytes, a masking key, the payload. */
 export const LONGEST_CONTROL_FRAME = 6 + LONGEST_PAYLOAD
@@ -23,14 +23,23 @@ export function closeFrame(code: number, reason: string, masked: boolean): Buffe
 export function controlFrame(opcode: number, payload: Uint8Array, masked: boolean): Buffer {
   const { length } = payload
   if (length > LONGEST_PAYLOAD) throw new RangeError(`a control frame holds at most 125 bytes, not ${length}`)
-  const start = masked ? 6 : 2
+  return dataFrame(opcode, payload, masked)
+}
+
+/** A whole message in one frame (RFC 6455 §5.2). The payload is copied. */
+export function dataFrame(opcode: number, payload: Uint8Array, masked: boolean): Buffer {
+  const { length } = payload
+  const lengthSize = length <= LONGEST_PAYLOAD ? 0 : length <= 0xffff ? 2 : 8
+  const start = 2 + lengthSize + (masked ? 4 : 0)
   const frame = Buffer.allocUnsafe(start + length)
   frame[0] = 0x80 | opcode
-  frame[1] = (masked ? 0x80 : 0) | length
+  frame[1] = (masked ? 0x80 : 0) | (lengthSize === 0 ? length : lengthSize === 2 ? 126 : 127)
+  if (lengthSize === 2) frame.writeUInt16BE(length, 2)
+  if (lengthSize === 8) frame.writeBigUInt64BE(BigInt(length), 2)
   frame.set(payload, start)
   if (masked) {
-    randomFillSync(frame, 2, 4)
-    for (let i = 0; i < length; i++) frame[start + i]! ^= frame[2 + (i & 3)]!
+    writeKey(frame, start - 4)
+    applyMask(frame.subarray(start), frame.subarray(start - 4, start))
   }
   return frame
 }
@@ -39,6 +48,6 @@ export function controlFrame(opcode: number, payload: Uint8Array, masked: boolea
 export function controlPayload(frame: Buffer): Buffer {
   const masked = (frame[1]! & 0x80) !== 0
   const payload = Buffer.from(frame.subarray(masked ? 6 : 2))
-  if (masked) for (let i = 0; i < payload.length; i++) payload[i]! ^= frame[2 + (i & 3)]!
+  if (masked) applyMask(payload, frame.subarray(2, 6))
   return payload
 }

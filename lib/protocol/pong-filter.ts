@@ -1,8 +1,6 @@
+import { AwaitedPongs } from './awaited-pongs.ts'
 import { type FrameTracker, OPCODE } from './frame-tracker.ts'
 import { LONGEST_CONTROL_FRAME, controlPayload } from './frame-writer.ts'
-
-/** Pings whose answers are looked for: of a peer that answers none, the older ones are forgotten. */
-const MOST = 4
 
 /**
  * Takes the answers to Pings of ours out of a stream; every other Pong passes (RFC 6455 §5.5.3). Only at work while an
@@ -10,7 +8,7 @@ const MOST = 4
  */
 export class PongFilter {
   readonly #tracker: FrameTracker
-  readonly #awaited: { readonly payload: Buffer; readonly onPong: () => void }[] = []
+  readonly #awaited = new AwaitedPongs()
   #held: Buffer | undefined
 
   constructor(tracker: FrameTracker) {
@@ -19,13 +17,12 @@ export class PongFilter {
 
   /** Looks for the Pong with this payload too. */
   await(payload: Buffer, onPong: () => void): void {
-    this.#awaited.push({ payload, onPong })
-    if (this.#awaited.length > MOST) this.#awaited.shift()
+    this.#awaited.await(payload, onPong)
   }
 
   /** No answer is awaited any more. */
   get done(): boolean {
-    return this.#awaited.length === 0
+    return this.#awaited.done
   }
 
   /** The beginning of a Pong that has not ended yet: to be passed on by whoever stops filtering. */
@@ -65,17 +62,6 @@ export class PongFilter {
     // Longer than the protocol allows: somebody else's problem.
     if (!complete && held.length <= LONGEST_CONTROL_FRAME) return
     this.#held = undefined
-    if (!complete || !this.#takes(controlPayload(held))) write(held)
-  }
-
-  #takes(pong: Buffer): boolean {
-    const index = this.#awaited.findIndex(({ payload }) => payload.equals(pong))
-    if (index < 0) return false
-    // A peer may answer the latest of several Pings only (RFC 6455 §5.5.3).
-    this.#awaited
-      .splice(0, index + 1)
-      .at(-1)!
-      .onPong()
-    return true
+    if (!complete || !this.#awaited.takes(controlPayload(held))) write(held)
   }
 }

@@ -1,7 +1,8 @@
 import { type Clock, type Random, type Timer } from '../core/clock.ts'
 import { type CloseCause } from '../core/events.ts'
 import { type DrainOrder, inOrder } from './drain-order.ts'
-import { type CloseReason, type Tunnel } from './tunnel.ts'
+import { type Tunnel } from './tunnel.ts'
+import { type CloseReason } from './tunnel-options.ts'
 
 export interface PacedClose extends CloseReason {
   readonly cause: CloseCause

@@ -14,7 +14,8 @@ import { type Tunnels } from './tunnels.ts'
 /** What a reload replaces, in one assignment. Times in milliseconds. */
 export interface ProxySettings {
   readonly router: Router
-  readonly hooks: Hooks
+  /** `onMessage` is part of the routes. */
+  readonly hooks: Omit<Hooks, 'onMessage'>
   readonly trust: Trust
   readonly attempts: number
   readonly admission: Admission

@@ -1,6 +1,6 @@
 import { type Duration } from '../core/duration.ts'
 import { type DrainOrder } from './drain-order.ts'
-import { type CloseReason } from './tunnel.ts'
+import { type CloseReason } from './tunnel-options.ts'
 
 export interface DrainConfig {
   /**

@@ -3,7 +3,8 @@ import { type Clock, type Random, STALL, type Timer } from '../core/clock.ts'
 import { type OnDown } from '../health/options.ts'
 import { closeAtPace } from './close-at-pace.ts'
 import { type DrainOrder } from './drain-order.ts'
-import { type CloseReason, type Tunnel } from './tunnel.ts'
+import { type Tunnel } from './tunnel.ts'
+import { type CloseReason } from './tunnel-options.ts'
 import { type Tunnels } from './tunnels.ts'
 
 /** Milliseconds that a backend has to answer, from one question to the next, and over which closes are spread. */

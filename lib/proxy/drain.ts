@@ -5,7 +5,7 @@ import { type Member } from '../pool/pools.ts'
 import { closeAtPace } from './close-at-pace.ts'
 import { type DrainOrder } from './drain-order.ts'
 import { Progress } from './progress.ts'
-import { type CloseReason } from './tunnel.ts'
+import { type CloseReason } from './tunnel-options.ts'
 import { type Tunnels } from './tunnels.ts'
 
 /** How a backend is emptied. Times in milliseconds. */

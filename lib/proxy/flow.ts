@@ -1,125 +1,59 @@
-import { type Duplex } from 'node:stream'
-import { type Clock } from '../core/clock.ts'
-import { FrameTracker } from '../protocol/frame-tracker.ts'
-import { PongFilter } from '../protocol/pong-filter.ts'
+/** What came from one leg of a tunnel. */
+export interface FlowCounts {
+  readonly bytes: number
+  readonly frames: number
+  /** Data messages that have ended; control frames are not messages. */
+  readonly messages: number
+}
 
 /**
- * What one leg of a tunnel sends to the other: passed on as it comes, with back-pressure, and followed frame by frame.
- *
- *     open ──▶ until-boundary ──▶ over      endWith: our Close as soon as a frame ends
- *        └───▶ until-close ─────▶ over      endAtClose: our Close in place of the sender's
- *
- * While it is open, control frames of ours can go in between two frames, and the answers to them are taken out.
+ * What one leg of a tunnel, the sender, sends to the other, the receiver. {@link FrameFlow} passes it on as it comes,
+ * {@link MessageFlow} message by message. In either, frames of ours can go in between.
  */
-export class Flow {
-  readonly tracker = new FrameTracker()
-  readonly #from: Duplex
-  readonly #to: Duplex
-  readonly #clock: Clock
-  #messages = 0
-  #activeAt: number
-  #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
-  /** The Close frame of ours that will end this flow. */
-  #last: Buffer | undefined
-  #pongs: PongFilter | undefined
-
-  constructor(from: Duplex, to: Duplex, clock: Clock) {
-    this.#from = from
-    this.#to = to
-    this.#clock = clock
-    this.#activeAt = clock.now()
-  }
-
+export interface Flow {
+  readonly counts: FlowCounts
   /** When something of a message last came; control frames do not count. */
-  get activeAt(): number {
-    return this.#activeAt
-  }
-
+  readonly activeAt: number
+  /** The Close of the sender has had its turn. */
+  readonly closing: boolean
+  /** Its code; 1005 when it had none (RFC 6455 §7.1.5). */
+  readonly closeCode: number | undefined
   /** Nothing more goes to the receiver: our Close has gone out. */
-  get over(): boolean {
-    return this.#state === 'over'
-  }
+  readonly over: boolean
 
-  pass(chunk: Buffer): void {
-    if (this.#pongs) return this.#passWithoutPongs(this.#pongs, chunk)
-    this.tracker.track(chunk)
-    this.#noteActivity()
-    if (this.#state === 'open') this.#write(chunk)
-    else if (this.#state !== 'over') this.#passLast(chunk)
-  }
+  pass(chunk: Buffer): void
+
+  /** The receiver takes more again. */
+  resume(): void
 
   /**
    * Puts a control frame between two frames of the sender.
    * @returns whether it was possible: not within a frame, nor where a Close has gone before
    */
-  inject(frame: Buffer): boolean {
-    if (this.#state !== 'open' || this.tracker.closing || !this.tracker.atBoundary) return false
-    this.#write(frame)
-    return true
-  }
-
-  /** Takes the Pong with this payload out of what the sender sends. */
-  awaitPong(payload: Buffer, onPong: () => void): void {
-    if (this.#state !== 'open') return
-    this.#pongs ??= new PongFilter(this.tracker)
-    this.#pongs.await(payload, onPong)
-  }
+  inject(frame: Buffer): boolean
 
   /**
-   * Sends a Close frame as soon as a frame boundary allows, and nothing after it.
+   * Puts a message between two messages of the sender, as soon as there is a place.
+   * @param onSent called when the receiver's connection has taken it, or it is dropped after all
+   * @returns `false` where it is dropped at once: a Close has gone before
+   */
+  send(message: Buffer, onSent: () => void): boolean
+
+  /** Takes the Pong with this payload out of what the sender sends. */
+  awaitPong(payload: Buffer, onPong: () => void): void
+
+  /**
+   * Sends a Close frame behind what has come, as soon as it may stand there, and nothing after it.
    * Does nothing when the sender has begun its own Close: the receiver has what it needs.
    */
-  endWith(close: Buffer): void {
-    if (this.over || (this.tracker.closing && this.#state !== 'until-close')) return
-    this.#stopFiltering()
-    this.#last = close
-    if (this.tracker.atBoundary) this.#finish()
-    else this.#state = 'until-boundary'
-  }
+  endWith(close: Buffer): void
 
   /** Goes on until the sender's own Close, and sends this one instead. */
-  endAtClose(close: Buffer): void {
-    if (this.#state !== 'open' || this.tracker.closing) return
-    this.#stopFiltering()
-    this.#last = close
-    this.#state = 'until-close'
-  }
+  endAtClose(close: Buffer): void
 
-  #noteActivity(): void {
-    const { messages, inMessage, atBoundary } = this.tracker
-    if (messages === this.#messages && !inMessage && atBoundary) return
-    this.#messages = messages
-    this.#activeAt = this.#clock.now()
-  }
-
-  #passWithoutPongs(pongs: PongFilter, chunk: Buffer): void {
-    pongs.pass(chunk, this.#write)
-    this.#noteActivity()
-    if (pongs.done) this.#pongs = undefined
-  }
-
-  #stopFiltering(): void {
-    const held = this.#pongs?.held
-    this.#pongs = undefined
-    if (held) this.#write(held)
-  }
-
-  #passLast(chunk: Buffer): void {
-    const { closeStart, lastBoundary } = this.tracker
-    const end = closeStart >= 0 ? closeStart : this.#state === 'until-boundary' ? lastBoundary : -1
-    if (end < 0) return this.#write(chunk)
-    if (end > 0) this.#write(chunk.subarray(0, end))
-    this.#finish()
-  }
-
-  #finish(): void {
-    this.#state = 'over'
-    if (this.#last) this.#write(this.#last)
-    // Whatever still comes is dropped, so there is nothing to hold back for.
-    this.#from.resume()
-  }
-
-  readonly #write = (bytes: Buffer): void => {
-    if (this.#to.writable && !this.#to.write(bytes)) this.#from.pause()
-  }
+  /**
+   * Nothing more comes from the sender, or is waited for: behind what has come the receiver's connection is ended.
+   * @param close for a sender that has left without a Close of its own
+   */
+  finish(close?: Buffer): void
 }

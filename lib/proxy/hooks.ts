@@ -1,5 +1,6 @@
 import { type IncomingRequest } from '../core/request.ts'
 import { type Controls } from './controls.ts'
+import { type MessageHook, type MessageHookOptions } from './message-hook.ts'
 
 /** An answer given by a hook instead of by a backend: a refusal, a redirect, a page. */
 export interface HookAnswer {
@@ -32,4 +33,16 @@ export interface Hooks {
   readonly onRequest?: Hook
   /** Before every WebSocket upgrade. */
   readonly onUpgrade?: Hook
+  /**
+   * For every message of a WebSocket, on every route that does not say otherwise. Danger: such a route reads and writes
+   * each message instead of passing bytes on, and negotiates no compression.
+   * @default none
+   */
+  readonly onMessage?: MessageHook | MessageHookOptions
+}
+
+/** Hooks of one route. */
+export interface RouteHooks {
+  /** In place of the `onMessage` of all routes; `false`: none here. */
+  readonly onMessage?: MessageHook | MessageHookOptions | false
 }

@@ -59,19 +59,19 @@ export class Pulse {
 
   /** Asks for a sign of life out of turn: by a Ping, where there is a place for one. */
   ask(): void {
-    this.#asked = this.#options.sends.tracker.bytes
+    this.#asked = this.#options.sends.counts.bytes
     this.#ping()
   }
 
   /** Whether something has come since {@link ask}, or nothing can: a leg that the other one is too slow for is not read. */
   get answered(): boolean {
     const { socket, sends } = this.#options
-    return sends.tracker.bytes !== this.#asked || socket.isPaused()
+    return sends.counts.bytes !== this.#asked || socket.isPaused()
   }
 
   #showsLife(): boolean {
     const { socket, sends } = this.#options
-    const received = sends.tracker.bytes
+    const received = sends.counts.bytes
     // Of what was waiting at the last look, some has been taken since.
     const taken = ((socket as Socket).bytesWritten ?? 0) - socket.writableLength
     const alive = received !== this.#received || (this.#waiting && taken > this.#taken)

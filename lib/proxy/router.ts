@@ -1,6 +1,7 @@
 import { WslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Pool } from '../pool/pool.ts'
+import { type MessageRule } from './message-hook.ts'
 
 export interface RouteSpec {
   /** Lower case; `*.` in front matches any name below. */
@@ -8,6 +9,8 @@ export interface RouteSpec {
   /** Exact, or a prefix ending in `*`. */
   readonly path: string | undefined
   readonly pool: string
+  /** `hooks.onMessage` as it is for this route. */
+  readonly onMessage: MessageRule | undefined
 }
 
 /** Where a request goes. */
@@ -15,6 +18,7 @@ export interface Route {
   /** Host and path as the config has them; `*` without either. */
   readonly name: string
   readonly pool: Pool
+  readonly onMessage: MessageRule | undefined
 }
 
 /** Host and path → route. The first one that matches decides. */
@@ -22,13 +26,14 @@ export class Router {
   readonly #routes: readonly (Route & { readonly matches: (request: IncomingRequest) => boolean })[]
 
   constructor(routes: readonly RouteSpec[], pools: ReadonlyMap<string, Pool>) {
-    this.#routes = routes.map(({ host, path, pool }) => {
+    this.#routes = routes.map(({ host, path, pool, onMessage }) => {
       const matchesHost = hostMatcher(host)
       const matchesPath = pathMatcher(path)
       return {
         name: `${host ?? ''}${path ?? ''}` || '*',
         matches: (request) => matchesHost(request.host) && matchesPath(request.path),
         pool: pools.get(pool)!,
+        onMessage,
       }
     })
   }
@@ -38,6 +43,11 @@ export class Router {
     const route = this.match(request)
     if (!route) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
     return route
+  }
+
+  /** Of the route with that name, for tunnels that a former config has opened. */
+  onMessage(name: string): MessageRule | undefined {
+    return this.#routes.find((route) => route.name === name)?.onMessage
   }
 
   match(request: IncomingRequest): Route | undefined {

@@ -1,6 +1,6 @@
 import { type Clock } from '../core/clock.ts'
 import { Sweep } from './sweep.ts'
-import { type TunnelTimes } from './tunnel.ts'
+import { type TunnelTimes } from './tunnel-options.ts'
 import { type Tunnels } from './tunnels.ts'
 
 /** Rounds in the time that is looked for: how late a tunnel may be found idle. */

@@ -1,11 +1,13 @@
-import { type Duplex } from 'node:stream'
 import { type Backend } from '../core/backend.ts'
-import { type Clock, type Random, type Timer } from '../core/clock.ts'
+import { type Clock, type Timer } from '../core/clock.ts'
 import { type CloseCause, type ClosedBy, type TunnelTraffic } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { closeFrame } from '../protocol/frame-writer.ts'
 import { type Leg, legsOf } from './leg.ts'
+import { type MessageMode } from './message-mode.ts'
+import { type MessageStop } from './message-stop.ts'
 import { type Pulse } from './pulse.ts'
+import { type CloseReason, type TunnelEnd, type TunnelOptions, type TunnelTimes } from './tunnel-options.ts'
 
 /**
  * How long a leg may stay open, silent, after the other side has finished. Half-close is honoured: whatever the living
@@ -16,49 +18,6 @@ const LINGER = 5_000
 const CLOSING = 30_000
 /** How much earlier than at the highest age a tunnel may be closed: those that came together do not leave together. */
 const AGE_JITTER = 0.1
-
-/** What a Close frame says (RFC 6455 §5.5.1). */
-export interface CloseReason {
-  readonly code: number
-  /** Plain text, at most 123 bytes. */
-  readonly reason: string
-}
-
-/** How a tunnel ended. */
-export interface TunnelEnd {
-  readonly closedBy: ClosedBy
-  readonly cause: CloseCause
-  /** Code of the Close frame of whoever closed first; 1006 when it left without one (RFC 6455 §7.1.5). */
-  readonly closeCode: number
-  readonly error: Error | undefined
-}
-
-/** Times that a reload changes for open tunnels too. In milliseconds. */
-export interface TunnelTimes {
-  readonly ping: number | false
-  readonly idleTimeout: number | false
-  readonly maxAge: number | false
-  /** For a peer to answer a Close of ours. */
-  readonly closeTimeout: number
-}
-
-export interface TunnelOptions {
-  readonly id: number
-  readonly request: IncomingRequest
-  readonly backend: Backend
-  /** Name of the route that led here. */
-  readonly route: string
-  /** Milliseconds from the request head to the `101`. */
-  readonly handshake: number
-  readonly client: Duplex
-  readonly upstream: Duplex
-  readonly clock: Clock
-  readonly random: Random
-  /** The times of now. */
-  readonly times: () => TunnelTimes
-  /** Called exactly once, when both legs are closed. */
-  readonly onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
-}
 
 /** The client has gone: what its backend is told (RFC 6455 §7.4.1). */
 const CLIENT_GONE = closeFrame(1001, '', true)
@@ -83,13 +42,16 @@ export class Tunnel {
   readonly #since: number
   readonly #times: () => TunnelTimes
   readonly #earlier: number
+  readonly #messages: MessageMode | undefined
   readonly #onEnd: (tunnel: Tunnel, end: TunnelEnd) => void
   #ending:
     { closedBy: ClosedBy; cause: CloseCause; code: number | undefined; error: Error | undefined } | undefined
   #linger: Timer | undefined
+  /** Nothing more is waited for but the end of both connections. */
+  #finishing = false
 
   constructor(options: TunnelOptions) {
-    const { client, upstream, clock } = options
+    const { client, upstream, clock, messages } = options
     this.id = options.id
     this.request = options.request
     this.backend = options.backend
@@ -101,7 +63,17 @@ export class Tunnel {
     this.#onEnd = options.onEnd
     this.openedAt = clock.wallTime()
     this.#since = clock.now()
-    const legs = legsOf(client, upstream, clock)
+    this.#messages = messages
+    const legs = legsOf(
+      client,
+      upstream,
+      clock,
+      messages && {
+        mode: messages,
+        onProgress: (leg, other) => this.#follow(leg, other),
+        onStop: (stop) => this.#stop(stop),
+      },
+    )
     this.#client = legs.client
     this.#upstream = legs.upstream
     this.#listen(this.#client, this.#upstream)
@@ -112,12 +84,12 @@ export class Tunnel {
     const { sends: inward, pulse: clientPulse } = this.#client
     const { sends: outward, pulse: backendPulse } = this.#upstream
     return {
-      bytesIn: inward.tracker.bytes,
-      bytesOut: outward.tracker.bytes,
-      messagesIn: inward.tracker.messages,
-      messagesOut: outward.tracker.messages,
-      framesIn: inward.tracker.frames,
-      framesOut: outward.tracker.frames,
+      bytesIn: inward.counts.bytes,
+      bytesOut: outward.counts.bytes,
+      messagesIn: inward.counts.messages,
+      messagesOut: outward.counts.messages,
+      framesIn: inward.counts.frames,
+      framesOut: outward.counts.frames,
       clientRtt: clientPulse.rtt,
       backendRtt: backendPulse.rtt,
     }
@@ -176,9 +148,9 @@ export class Tunnel {
     const { fromClient, clientEnded, fromBackend } = early
     if (fromBackend.length > 0) this.#pass(this.#upstream, this.#client, fromBackend)
     for (const chunk of fromClient) this.#pass(this.#client, this.#upstream, chunk)
-    if (clientEnded) this.#finished(this.#client, this.#upstream)
-    if (!this.#upstream.socket.writableNeedDrain) this.#client.socket.resume()
-    if (!this.#client.socket.writableNeedDrain) this.#upstream.socket.resume()
+    if (clientEnded) this.#finished(this.#client)
+    if (!this.#upstream.socket.writableNeedDrain) this.#client.sends.resume()
+    if (!this.#client.socket.writableNeedDrain) this.#upstream.sends.resume()
   }
 
   /**
@@ -200,11 +172,20 @@ export class Tunnel {
     this.#upstream.socket.destroy()
   }
 
+  /** A message or its hook ends the tunnel: each side gets a Close behind what has come for it, and nothing more. */
+  #stop({ cause, code, error, toClient, toBackend }: MessageStop): void {
+    this.#ending ??= { closedBy: 'balancer', cause, code, error: undefined }
+    this.#ending.error ??= error
+    this.#client.sends.endWith(closeFrame(toBackend.code, toBackend.reason, true))
+    this.#upstream.sends.endWith(closeFrame(toClient.code, toClient.reason, false))
+    this.#finishBoth()
+  }
+
   #listen(from: Leg, to: Leg): void {
     const { socket } = from
     socket.on('data', (chunk: Buffer) => this.#pass(from, to, chunk))
-    socket.on('drain', () => to.socket.resume())
-    socket.on('end', () => this.#finished(from, to))
+    socket.on('drain', () => to.sends.resume())
+    socket.on('end', () => this.#finished(from))
     socket.on('error', (error) => {
       this.#ending ??= { closedBy: from.name, cause: 'error', code: undefined, error }
     })
@@ -212,11 +193,15 @@ export class Tunnel {
   }
 
   #pass(from: Leg, to: Leg, chunk: Buffer): void {
+    from.sends.pass(chunk)
+    this.#follow(from, to)
+  }
+
+  /** Heeds what has gone through. */
+  #follow(from: Leg, to: Leg): void {
     const { sends } = from
-    const alreadyOver = sends.over
-    sends.pass(chunk)
-    if (sends.over && !alreadyOver && from === this.#client) return this.#finishBoth()
-    if (sends.tracker.closing && !this.#ending) {
+    if (sends.over && from === this.#client && !this.#finishing) return this.#finishBoth()
+    if (sends.closing && !this.#ending) {
       this.#ending = { closedBy: from.name, cause: 'normal', code: undefined, error: undefined }
       this.#atMost(CLOSING, () => this.#finishBoth())
     }
@@ -228,37 +213,36 @@ export class Tunnel {
     return this.#client.socket.readableEnded || this.#upstream.socket.readableEnded
   }
 
-  #finished(from: Leg, to: Leg): void {
-    this.#lost(from, to)
+  #finished(from: Leg): void {
+    this.#lost(from)
     this.#atMost(LINGER, () => this.#cut())
   }
 
   #closed(leg: Leg, other: Leg): void {
     leg.closed = true
     if (!other.closed) {
-      this.#lost(leg, other)
+      this.#lost(leg)
       // Nobody reads what this one sends any more; reading on lets its FIN be noticed.
       other.socket.resume()
       return this.#atMost(LINGER, () => this.#cut())
     }
     this.#linger?.cancel()
+    this.#messages?.end()
     const { closedBy, cause, code, error } = this.#ending!
     const closeCode = code ?? this.#codeOf(closedBy) ?? 1006
     this.#onEnd(this, { closedBy, cause, closeCode, error })
   }
 
   /** Nothing more comes from this leg. If it has left without a word, we say it for it. */
-  #lost(leg: Leg, other: Leg): void {
+  #lost(leg: Leg): void {
     const { sends } = leg
     this.#ending ??= { closedBy: leg.name, cause: 'error', code: undefined, error: undefined }
-    if (!sends.tracker.closing) sends.endWith(leg === this.#client ? CLIENT_GONE : BACKEND_LOST)
-    // Ending what has ended already costs an error object with a stack.
-    if (other.socket.writable) other.socket.end()
+    sends.finish(leg === this.#client ? CLIENT_GONE : BACKEND_LOST)
   }
 
   #codeOf(closedBy: ClosedBy): number | undefined {
     const leg = closedBy === 'client' ? this.#client : this.#upstream
-    return leg.sends.tracker.closeCode
+    return leg.sends.closeCode
   }
 
   #giveUp(leg: Leg, cause: CloseCause, code: number, close: Buffer): void {
@@ -269,9 +253,9 @@ export class Tunnel {
 
   /** The closing handshake is done, or has taken too long. */
   #finishBoth(): void {
-    this.#client.sends.endWith(CLIENT_GONE)
-    this.#client.socket.end()
-    this.#upstream.socket.end()
+    this.#finishing = true
+    this.#client.sends.finish(CLIENT_GONE)
+    this.#upstream.sends.finish()
     this.#atMost(LINGER, () => this.#cut())
   }
 

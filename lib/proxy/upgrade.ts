@@ -6,7 +6,7 @@ import { type IncomingRequest } from '../core/request.ts'
 import { isBusy } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
 import { checkHandshake } from '../protocol/handshake.ts'
-import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
+import { requestHeaders, responseHeaders, valuesOf, withoutField } from '../protocol/headers.ts'
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
 import { waitForTurn } from './admission.ts'
@@ -19,8 +19,10 @@ import { relayResponse } from './relay-response.ts'
 import { runHook } from './run-hook.ts'
 import { asksLater, closeTryAgainLater } from './try-again-later.ts'
 import { type Route } from './router.ts'
-import { Tunnel, type TunnelEnd } from './tunnel.ts'
+import { MessageMode } from './message-mode.ts'
+import { Tunnel } from './tunnel.ts'
 import { identityOf } from './tunnel-identity.ts'
+import { type TunnelEnd } from './tunnel-options.ts'
 
 /** One upgrade, from arrival to the open tunnel. Never rejects; after the `101` nothing throws. */
 export async function upgrade(
@@ -57,7 +59,7 @@ export async function upgrade(
       pool.acquire(request, tried, context.settings.admission.maxWait)
     const { lease, result } = await attempt(acquire, settings.attempts, trace, async (lease) => {
       await waitForTurn(context, lease, client.gone)
-      return { lease, result: await dialUpgrade(context, request, lease, key, client) }
+      return { lease, result: await dialUpgrade(context, request, route, lease, key, client) }
     })
     if (result.accepted) return open(context, client, request, route, lease, result, trace, startedAt)
     const { statusCode = 502 } = result.response
@@ -79,12 +81,15 @@ export async function upgrade(
 async function dialUpgrade(
   { clock, settings: { timeouts, ownCookies } }: ProxyContext,
   request: IncomingRequest,
+  { onMessage }: Route,
   lease: Lease,
   key: string,
   { gone }: PendingClient,
 ): Promise<Accepted | Declined> {
   const { backend } = lease
-  const headers = requestHeaders(request, ownCookies)
+  const asked = requestHeaders(request, ownCookies)
+  // Who reads messages must understand them: on such a route nothing like compression is agreed on (RFC 6455 §9.1).
+  const headers = onMessage ? withoutField(asked, EXTENSIONS) : asked
   const result = await handshake(
     backend,
     { path: request.url, headers, key },
@@ -92,6 +97,7 @@ async function dialUpgrade(
   )
   if (!gone.aborted && !lease.isCut) {
     if (!result.accepted) assertRelayable(backend, result.response)
+    else if (onMessage) assertNoExtension(backend, result)
     return result
   }
   if (result.accepted) result.socket.destroy()
@@ -112,12 +118,21 @@ function assertRelayable(backend: Backend, response: IncomingMessage): void {
   }
 }
 
+const EXTENSIONS = 'sec-websocket-extensions'
+
+/** @throws WslbError `WSLB_BAD_ANSWER` for an extension that nobody has offered (RFC 6455 §4.1) */
+function assertNoExtension(backend: Backend, { socket, rawHeaders }: Accepted): void {
+  if (valuesOf(rawHeaders, EXTENSIONS).length === 0) return
+  socket.destroy()
+  throw new WslbError('WSLB_BAD_ANSWER', `${backend.url.host} agreed to an extension that was not offered`)
+}
+
 /** The `101` goes out, and the two sockets become one tunnel. */
 function open(
   context: ProxyContext,
   client: PendingClient,
   request: IncomingRequest,
-  { name: route, pool }: Route,
+  { name: route, pool, onMessage }: Route,
   lease: Lease,
   { socket: upstream, head, rawHeaders }: Accepted,
   { attempts }: Trace,
@@ -127,8 +142,9 @@ function open(
   const { backend } = lease
   const { early, ended } = client.release()
   const handshake = clock.now() - startedAt
+  const id = tunnels.nextId()
   const tunnel = new Tunnel({
-    id: tunnels.nextId(),
+    id,
     request,
     backend,
     route,
@@ -138,6 +154,7 @@ function open(
     clock,
     random,
     times: () => sweeps.times,
+    messages: onMessage && messageMode(context, id, request, backend, route),
     onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
@@ -161,6 +178,23 @@ function open(
   )
   tunnel.start({ fromClient: early, clientEnded: ended, fromBackend: head })
   if (events.wants('tunnel:open')) events.emit('tunnel:open', { ...identityOf(tunnel), attempts })
+}
+
+/** The tunnel keeps the name of its route, not the hook: a config that has been replaced is let go. */
+function messageMode(
+  context: ProxyContext,
+  tunnel: number,
+  request: IncomingRequest,
+  backend: Backend,
+  route: string,
+): MessageMode {
+  return new MessageMode({
+    tunnel,
+    request,
+    backend,
+    rule: () => context.settings.router.onMessage(route),
+    timeout: () => context.settings.timeouts.hook,
+  })
 }
 
 function reportReject(

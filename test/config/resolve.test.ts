@@ -133,6 +133,29 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.equal(config.hooks.onRequest, onRequest)
 })
 
+t.test('a route has the message hook of its own, or that of all, or none', async (t) => {
+  const [all, own] = [() => {}, () => {}]
+  const rulesOf = (onMessage: unknown, ...routes: unknown[]) =>
+    resolveConfig({
+      ...minimal,
+      hooks: onMessage ? { onMessage } : {},
+      ...(routes.length > 0 && {
+        routes: routes.map((hooks) => ({ pool: 'default', ...(hooks as object) })),
+      }),
+    }).routes.map(({ onMessage }) => onMessage)
+  const defaults = { maxSize: 1_048_576, concurrency: 16, from: 'both' }
+  t.same(rulesOf(undefined), [undefined])
+  t.same(rulesOf(all), [{ hook: all, ...defaults }])
+  const options = { hook: own, maxSize: 10, concurrency: 1, from: 'client' }
+  const routes = [{}, { hooks: {} }, { hooks: { onMessage: options } }, { hooks: { onMessage: false } }]
+  const [first, second, third, fourth] = rulesOf(all, ...routes)
+  t.equal(first!.hook, all)
+  t.equal(second!.hook, all)
+  t.same(third, options)
+  t.equal(fourth, undefined)
+  t.match(rulesOf(undefined, {}, { hooks: { onMessage: own } }), [undefined, { hook: own }])
+})
+
 t.test('a drain leaves the last ones it closes their time to answer', async (t) => {
   const planOf = (drain: object, closeTimeout = '5s') => {
     const { over, deadline } = resolveConfig({ ...minimal, drain, websocket: { closeTimeout } }).drain
@@ -267,6 +290,25 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, trustProxy: 1 }, 'trustProxy', /true, false, or addresses/],
     [{ ...minimal, hooks: { onUpgrade: 'x' } }, 'hooks.onUpgrade', /a function/],
     [{ ...minimal, hooks: { onConnect() {} } }, 'hooks.onConnect', /unknown key/],
+    [{ ...minimal, hooks: { onMessage: 'x' } }, 'hooks.onMessage', /a function, or an object with hook/],
+    [{ ...minimal, hooks: { onMessage: {} } }, 'hooks.onMessage.hook', /^is missing; expected a function/],
+    [{ ...minimal, hooks: { onMessage: { hook() {}, maxSize: 0 } } }, 'hooks.onMessage.maxSize', /1 or more/],
+    [
+      { ...minimal, hooks: { onMessage: { hook() {}, concurrency: 1.5 } } },
+      'hooks.onMessage.concurrency',
+      /whole number/,
+    ],
+    [{ ...minimal, hooks: { onMessage: { hook() {}, from: 'server' } } }, 'hooks.onMessage.from', /"client"/],
+    [
+      { ...minimal, routes: [{ pool: 'default', hooks: { onRequest() {} } }] },
+      'routes[0].hooks.onRequest',
+      /unknown key/,
+    ],
+    [
+      { ...minimal, routes: [{ pool: 'default', hooks: { onMessage: true } }] },
+      'routes[0].hooks.onMessage',
+      /a function/,
+    ],
     [{ ...minimal, log: 'verbose' }, 'log', /"trace", "debug"/],
     [{ ...minimal, log: { info() {} } }, 'log', /debug, info, warn and error/],
     [{ ...minimal, listen: '8080' }, 'listen', /a port, 0 to 65535, or an object/],

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import t from 'tap'
-import { get, open, refused } from './clients.ts'
+import { ask, get, open, refused } from './clients.ts'
 import { runExample } from './run-example.ts'
 
 t.test('hooks-jwt: only a valid token reaches a backend, which hears whose it is', async (t) => {
@@ -80,3 +81,25 @@ t.test(
     client.terminate()
   },
 )
+
+t.test('message-filter: messages are refused, changed and answered, on that route only', async (t) => {
+  const { url, line } = await runExample(t, 'message-filter')
+  const { client, greeting } = await open(`${url}/chat/1`)
+  const name = greeting.replace('hello from ', '')
+  t.equal(await ask(client, 'good day'), `${name}: good day`)
+  t.equal(await ask(client, 'what the heck'), `${name}: what the ***`)
+  t.equal(await ask(client, '/ping'), '/pong')
+  client.send('/admin drop')
+  t.equal(await ask(client, 'still here'), `${name}: still here`, 'the one before it was dropped')
+  const closed = once(client, 'close') as Promise<[number, Buffer]>
+  client.send('x'.repeat(281))
+  const [code, reason] = await closed
+  t.same([code, String(reason)], [1008, '280 characters at most'])
+  t.equal(await line(/^closed by the hook/), 'closed by the hook: as it said')
+
+  const admin = await open(`${url}/chat/1?role=admin`)
+  t.match(await ask(admin.client, '/admin drop'), /: \/admin drop$/)
+  const other = await open(url)
+  t.match(await ask(other.client, 'what the heck'), /: what the heck$/)
+  for (const { client } of [admin, other]) client.terminate()
+})

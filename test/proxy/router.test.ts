@@ -8,6 +8,7 @@ function routed(routes: Partial<RouteSpec>[], host: string, url: string): unknow
   const specs = routes.map((route, index) => ({
     host: undefined,
     path: undefined,
+    onMessage: undefined,
     pool: `pool${index}`,
     ...route,
   }))

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import t from 'tap'
 import * as ws from 'ws'
-import { Flow } from '../../lib/proxy/flow.ts'
+import { FrameFlow } from '../../lib/proxy/frame-flow.ts'
 import { closeFrame, controlFrame } from '../../lib/protocol/frame-writer.ts'
 import { type Random } from '../../lib/core/clock.ts'
 import { ManualClock } from '../support/clock.ts'
@@ -76,7 +76,7 @@ for (const masked of [false, true]) {
       for (let run = 0; run < 300; run++) {
         const { bytes, messages } = conversation(random, masked, random() < 0.5)
         const [from, to] = [new FakeLeg(), new FakeLeg()]
-        const flow = new Flow(from, to, new ManualClock())
+        const flow = new FrameFlow(from, to, new ManualClock())
         const moment = random() * bytes.length * 1.1
         const atClose = random() < 0.3
         let asked = false
@@ -107,7 +107,7 @@ for (const masked of [false, true]) {
 
 t.test('a Close of ours replaces that of the sender, behind everything it sent before', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to, new ManualClock())
+  const flow = new FrameFlow(from, to, new ManualClock())
   flow.endAtClose(closeFrame(1001, '', true))
   const { bytes, messages } = conversation(seededRandom(3), true, true)
   for (let at = 0; at < bytes.length; at += 7) flow.pass(bytes.subarray(at, at + 7))
@@ -119,7 +119,7 @@ t.test('a Close of ours replaces that of the sender, behind everything it sent b
 
 t.test('after the Close of the sender nothing of ours follows', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to, new ManualClock())
+  const flow = new FrameFlow(from, to, new ManualClock())
   flow.pass(closeFrame(1000, 'bye', false))
   flow.endWith(closeFrame(1012, 'ours', false))
   t.strictSame(Buffer.concat(to.written), closeFrame(1000, 'bye', false))
@@ -128,7 +128,7 @@ t.test('after the Close of the sender nothing of ours follows', async (t) => {
 
 t.test('in the middle of a frame that never ends nothing is put in', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to, new ManualClock())
+  const flow = new FrameFlow(from, to, new ManualClock())
   const half = Buffer.from([0x82, 126, 0x10, 0x00, 1, 2, 3])
   flow.pass(half)
   flow.endWith(closeFrame(1012, 'ours', false))
@@ -140,7 +140,7 @@ t.test('the Pong to our Ping is taken out wherever it comes, and not a byte else
   const random = seededRandom(17)
   for (let run = 0; run < 200; run++) {
     const [from, to] = [new FakeLeg(), new FakeLeg()]
-    const flow = new Flow(from, to, new ManualClock())
+    const flow = new FrameFlow(from, to, new ManualClock())
     const before = conversation(random, true, false).bytes
     const after = conversation(random, true, true).bytes
     const nonce = Buffer.from(`nonce${run}`)
@@ -160,7 +160,7 @@ t.test('the Pong to our Ping is taken out wherever it comes, and not a byte else
     }
     t.equal(answers, 1)
     t.equal(Buffer.compare(Buffer.concat(to.written), Buffer.concat([before, after])), 0)
-    t.equal(flow.tracker.closeCode, 4000)
+    t.equal(flow.closeCode, 4000)
   }
 })
 
@@ -168,7 +168,7 @@ t.test(
   'a Pong of somebody else passes, a Pong longer than the protocol allows is not kept for ever',
   async (t) => {
     const [from, to] = [new FakeLeg(), new FakeLeg()]
-    const flow = new Flow(from, to, new ManualClock())
+    const flow = new FrameFlow(from, to, new ManualClock())
     flow.awaitPong(Buffer.from('mine'), () => t.fail('not mine'))
     const foreign = controlFrame(10, Buffer.from('yours'), true)
     const endless = Buffer.concat([Buffer.from([0x8a, 127, 0, 0, 0, 1, 0, 0, 0, 0]), Buffer.alloc(100_000)])
@@ -180,10 +180,10 @@ t.test(
 
 t.test('several Pings may be in the air; the answer to the latest stands for those before it', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to, new ManualClock())
+  const flow = new FrameFlow(from, to, new ManualClock())
   const answered: string[] = []
   const ask = (nonce: string) => flow.awaitPong(Buffer.from(nonce), () => answered.push(nonce))
-  const pong = (nonce: string) => controlFrame(10, Buffer.from(nonce), true)
+  const pong = (nonce: string) => controlFrame(10, Buffer.from(nonce), false)
   ask('one')
   ask('two')
   ask('three')
@@ -203,7 +203,7 @@ t.test('several Pings may be in the air; the answer to the latest stands for tho
 
 t.test('nothing is put in within a frame or behind a Close', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to, new ManualClock())
+  const flow = new FrameFlow(from, to, new ManualClock())
   const ping = controlFrame(9, Buffer.from('x'), false)
   t.equal(flow.inject(ping), true)
   const message = Buffer.from([0x81, 3, 97, 98, 99])
@@ -217,7 +217,7 @@ t.test('nothing is put in within a frame or behind a Close', async (t) => {
 
 t.test('when a drain begins, a Pong that is half here is not lost on the way', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
-  const flow = new Flow(from, to, new ManualClock())
+  const flow = new FrameFlow(from, to, new ManualClock())
   flow.awaitPong(Buffer.from('mine'), () => t.fail('it is passed on instead'))
   const pong = controlFrame(10, Buffer.from('mine'), true)
   flow.pass(pong.subarray(0, 5))

@@ -1,0 +1,179 @@
+import { type Duplex } from 'node:stream'
+import { type Clock } from '../core/clock.ts'
+import { FrameTracker } from '../protocol/frame-tracker.ts'
+import { PongFilter } from '../protocol/pong-filter.ts'
+import { type Flow, type FlowCounts } from './flow.ts'
+
+/**
+ * Passes on what comes as it comes, with back-pressure, and follows it frame by frame.
+ *
+ *     open ──▶ until-boundary ──▶ over      endWith: our Close as soon as a frame ends
+ *        └───▶ until-close ─────▶ over      endAtClose: our Close in place of the sender's
+ *
+ * While it is open, control frames of ours can go in between two frames, and the answers to them are taken out; messages of
+ * ours between two messages.
+ */
+export class FrameFlow implements Flow {
+  readonly #tracker = new FrameTracker()
+  readonly #from: Duplex
+  readonly #to: Duplex
+  readonly #clock: Clock
+  #messages = 0
+  #activeAt: number
+  #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
+  /** The Close frame of ours that will end this flow. */
+  #last: Buffer | undefined
+  /** Messages of ours that have not found a place yet. */
+  #waiting: { readonly message: Buffer; readonly onSent: () => void }[] | undefined
+  #pongs: PongFilter | undefined
+
+  constructor(from: Duplex, to: Duplex, clock: Clock) {
+    this.#from = from
+    this.#to = to
+    this.#clock = clock
+    this.#activeAt = clock.now()
+  }
+
+  get counts(): FlowCounts {
+    return this.#tracker
+  }
+
+  get closing(): boolean {
+    return this.#tracker.closing
+  }
+
+  get closeCode(): number | undefined {
+    return this.#tracker.closeCode
+  }
+
+  get activeAt(): number {
+    return this.#activeAt
+  }
+
+  get over(): boolean {
+    return this.#state === 'over'
+  }
+
+  pass(chunk: Buffer): void {
+    if (this.#pongs) return this.#passWithoutPongs(this.#pongs, chunk)
+    if (this.#waiting) return this.#passAround(chunk)
+    this.#tracker.track(chunk)
+    this.#noteActivity()
+    if (this.#state === 'open') this.#write(chunk)
+    else if (this.#state !== 'over') this.#passLast(chunk)
+  }
+
+  resume(): void {
+    this.#from.resume()
+  }
+
+  inject(frame: Buffer): boolean {
+    if (this.#state !== 'open' || this.#tracker.closing || !this.#tracker.atBoundary) return false
+    this.#write(frame)
+    return true
+  }
+
+  send(message: Buffer, onSent: () => void): boolean {
+    if (this.#state !== 'open' || this.#tracker.closing || !this.#to.writable) return false
+    if (this.#betweenMessages && !this.#waiting) this.#to.write(message, onSent)
+    else (this.#waiting ??= []).push({ message, onSent })
+    return true
+  }
+
+  awaitPong(payload: Buffer, onPong: () => void): void {
+    if (this.#state !== 'open') return
+    this.#pongs ??= new PongFilter(this.#tracker)
+    this.#pongs.await(payload, onPong)
+  }
+
+  endWith(close: Buffer): void {
+    if (this.over || (this.#tracker.closing && this.#state !== 'until-close')) return
+    this.#stopFiltering()
+    this.#sendWaiting(false)
+    this.#last = close
+    if (this.#tracker.atBoundary) this.#finish()
+    else this.#state = 'until-boundary'
+  }
+
+  endAtClose(close: Buffer): void {
+    if (this.#state !== 'open' || this.#tracker.closing) return
+    this.#stopFiltering()
+    this.#sendWaiting(false)
+    this.#last = close
+    this.#state = 'until-close'
+  }
+
+  finish(close?: Buffer): void {
+    if (close && !this.#tracker.closing) this.endWith(close)
+    // Ending what has ended already costs an error object with a stack.
+    if (this.#to.writable) this.#to.end()
+  }
+
+  get #betweenMessages(): boolean {
+    return this.#tracker.atBoundary && !this.#tracker.inMessage
+  }
+
+  /** Lets in what waits, at the first place there is. */
+  #passAround(chunk: Buffer): void {
+    const tracker = this.#tracker
+    tracker.begin(chunk)
+    let passed = 0
+    for (let offset = 0; offset < chunk.length;) {
+      offset = tracker.trackFrame(chunk, offset)
+      if (!this.#waiting || !this.#betweenMessages) continue
+      this.#write(chunk.subarray(passed, offset))
+      this.#sendWaiting()
+      passed = offset
+    }
+    if (passed < chunk.length) this.#write(chunk.subarray(passed))
+    this.#noteActivity()
+  }
+
+  #sendWaiting(possible = !this.#tracker.closing): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const { message, onSent } of waiting) {
+      if (possible && this.#to.writable) this.#to.write(message, onSent)
+      else onSent()
+    }
+  }
+
+  #noteActivity(): void {
+    const { messages, inMessage, atBoundary } = this.#tracker
+    if (messages === this.#messages && !inMessage && atBoundary) return
+    this.#messages = messages
+    this.#activeAt = this.#clock.now()
+  }
+
+  #passWithoutPongs(pongs: PongFilter, chunk: Buffer): void {
+    pongs.pass(chunk, this.#write)
+    this.#noteActivity()
+    if (this.#waiting && this.#betweenMessages) this.#sendWaiting()
+    if (pongs.done) this.#pongs = undefined
+  }
+
+  #stopFiltering(): void {
+    const held = this.#pongs?.held
+    this.#pongs = undefined
+    if (held) this.#write(held)
+  }
+
+  #passLast(chunk: Buffer): void {
+    const { closeStart, lastBoundary } = this.#tracker
+    const end = closeStart >= 0 ? closeStart : this.#state === 'until-boundary' ? lastBoundary : -1
+    if (end < 0) return this.#write(chunk)
+    if (end > 0) this.#write(chunk.subarray(0, end))
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#state = 'over'
+    if (this.#last) this.#write(this.#last)
+    // Whatever still comes is dropped, so there is nothing to hold back for.
+    this.#from.resume()
+  }
+
+  readonly #write = (bytes: Buffer): void => {
+    if (this.#to.writable && !this.#to.write(bytes)) this.#from.pause()
+  }
+}
