@@ -44,7 +44,8 @@ export function startBackend(): Promise<Child> {
   return startNode('backend', 0)
 }
 
-function startNode(name: string, backendPort: number, ...args: string[]): Promise<Child> {
+/** A script of `proxies/`, in front of that backend. */
+export function startNode(name: string, backendPort: number, ...args: string[]): Promise<Child> {
   const script = fileURLToPath(new URL(`proxies/${name}.mjs`, import.meta.url))
   return Child.start((port) => [
     process.execPath,

@@ -25,8 +25,16 @@ function ratio(figure: number, reference: number): string {
   return (figure / reference).toFixed(2)
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** What the share `q` of the values is below, between two of them if need be. */
+export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+  const place = q * (sorted.length - 1)
+  const below = Math.floor(place)
+  const lower = sorted[below]!
+  const upper = sorted[below + 1] ?? lower
+  return lower + (place - below) * (upper - lower)
 }
