@@ -59,10 +59,14 @@ export interface BackendSnapshot {
   readonly backup: boolean
   /** `null`: unlimited. */
   readonly maxConnections: number | null
+  /** `null`: unlimited. */
+  readonly maxHandshakesPerSecond: number | null
   /** Open tunnels, handshakes under way and requests under way. */
   readonly load: number
   /** Open tunnels. */
   readonly tunnels: number
+  /** Upgrades that wait for their turn under `maxHandshakesPerSecond`; part of the load. */
+  readonly waiting: number
   /** Since the backend was added: requests that ended on it, upgrades it accepted, failures it is to blame for. */
   readonly requests: number
   readonly upgrades: number
@@ -96,9 +100,8 @@ export function snapshotOf(
       backends: [...backends.keys()],
     })),
     backends: pools.members().map(({ backend }) => {
-      const { id, pool, url, health, adminState, load, tunnels, counters, settings } = backend
-      const { weight, backup, maxConnections } = settings
-      const limit = Number.isFinite(maxConnections) ? maxConnections : null
+      const { id, pool, url, health, adminState, load, tunnels, waiting, counters, settings } = backend
+      const { weight, backup, maxConnections, maxHandshakesPerSecond } = settings
       return {
         id,
         pool,
@@ -107,9 +110,11 @@ export function snapshotOf(
         adminState,
         weight,
         backup,
-        maxConnections: limit,
+        maxConnections: limitOf(maxConnections),
+        maxHandshakesPerSecond: limitOf(maxHandshakesPerSecond),
         load,
         tunnels,
+        waiting,
         ...counters,
       }
     }),
@@ -118,4 +123,9 @@ export function snapshotOf(
     tunnels: tunnels.all().map(tunnelSnapshot),
     drains: [...drains.progress, ...(shutdown ? [shutdown] : [])],
   }
+}
+
+/** JSON has no Infinity. */
+function limitOf(setting: number): number | null {
+  return Number.isFinite(setting) ? setting : null
 }

@@ -12,17 +12,19 @@ export interface Admission {
 
 /**
  * Until the backend takes the handshake. Nothing has been dialled yet: a client that leaves gives its turn back, and
- * with a backend that leaves service the upgrade goes elsewhere.
+ * with a backend that leaves service the upgrade goes elsewhere. Whoever waits is counted by the backend.
  * @throws WslbError `WSLB_CLIENT_GONE`, `WSLB_CLOSED`
  */
 export async function waitForTurn(context: ProxyContext, lease: Lease, gone: AbortSignal): Promise<void> {
   const { backend, wait } = lease
   if (wait === 0) return
+  backend.waiting++
   await new Promise<void>((resolve) => {
     const end = () => {
       timer.cancel()
       gone.removeEventListener('abort', end)
       lease.onCut = undefined
+      backend.waiting--
       resolve()
     }
     const timer = context.clock.schedule(wait, end)

@@ -68,8 +68,8 @@ function leftovers(balancer: Balancer): string {
     connections > 0 ? `${connections} client connections` : '',
     tunnels.length > 0 ? `${tunnels.length} tunnels` : '',
     ...drains.map(({ target }) => `the drain of ${target}`),
-    ...backends.map(({ id, load, tunnels }) =>
-      load + tunnels > 0 ? `${id}: ${load} leases, ${tunnels} tunnels` : '',
+    ...backends.map(({ id, load, tunnels, waiting }) =>
+      load + tunnels > 0 || waiting !== 0 ? `${id}: ${load} leases, ${tunnels} tunnels, ${waiting} wait` : '',
     ),
   ]
     .filter((text) => text !== '')
