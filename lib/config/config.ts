@@ -105,8 +105,8 @@ export interface BackendObject {
   /** Open tunnels and running requests at most; more get another backend, or 503. @default unlimited */
   maxConnections?: number
   /**
-   * New WebSockets a second; a second's worth may come at once. More wait for `admission.maxWait` at most, then get
-   * another backend, or 503. Requests do not count. @default unlimited
+   * New WebSockets a second; a tenth of them, and at least one, may come at once. More wait for `admission.maxWait` at
+   * most, then get another backend, or 503. Requests do not count. @default unlimited
    */
   maxHandshakesPerSecond?: number
   /** Only used while no other backend of the pool is up. @default false */

@@ -1,16 +1,18 @@
 const SECOND = 1_000
+/** Milliseconds: what comes in that time may be used at once, after a lull. */
+const BURST = SECOND / 10
 /** Sums of fractions are not exact: less than a microsecond is no time. */
 const NOTHING = 1e-3
 
 /**
- * A token bucket that holds what comes in a second, by virtual scheduling (GCRA, ITU-T I.371): one number, no timer,
- * and a token that is not there yet can be taken in advance, by somebody who waits for it.
- * In any stretch of t seconds at most `rate * (t + 1)` tokens fall due.
+ * A token bucket that holds what comes in a tenth of a second, and at least one, by virtual scheduling (GCRA,
+ * ITU-T I.371): one number, no timer, and a token that is not there yet can be taken in advance, by somebody who waits
+ * for it. In any stretch of t seconds at most `rate * t + max(1, rate / 10)` tokens fall due.
  */
 export class TokenBucket {
   readonly #rate: () => number
-  /** When it will be full again. */
-  #fullAt = -Infinity
+  /** When it was empty, or will be: the last token that was taken in advance falls due then. */
+  #emptyAt = -Infinity
 
   /** @param rate tokens a second, 1 or more; `Infinity` never waits. Read anew each time, so that it may change */
   constructor(rate: () => number) {
@@ -21,19 +23,24 @@ export class TokenBucket {
   wait(now: number): number {
     const rate = this.#rate()
     if (rate === Infinity) return 0
-    const wait = this.#fullAt + SECOND / rate - SECOND - now
+    const wait = this.#emptyAt + SECOND / rate - now
     return wait > NOTHING ? wait : 0
   }
 
-  /** Takes a token. @returns milliseconds until it may be used */
+  /** Takes a token. @returns when it may be used, not before `now` */
   take(now: number): number {
-    const wait = this.wait(now)
-    this.#fullAt = Math.max(this.#fullAt, now) + SECOND / this.#rate()
-    return wait
+    const due = now + this.wait(now)
+    const interval = SECOND / this.#rate()
+    this.#emptyAt = Math.max(this.#emptyAt, now - Math.max(BURST, interval)) + interval
+    return due
   }
 
-  /** A token that was taken in advance is not wanted any more. */
-  giveBack(): void {
-    this.#fullAt -= SECOND / this.#rate()
+  /**
+   * A token that was taken in advance is not wanted any more. Only the last one can be had by somebody else: what comes
+   * after another has been promised for its time already, and two that come instead of it would be too many.
+   * @param due what {@link take} returned
+   */
+  giveBack(due: number): void {
+    if (this.#emptyAt - due < NOTHING) this.#emptyAt -= SECOND / this.#rate()
   }
 }

@@ -6,8 +6,8 @@ export class Lease {
   readonly backend: Backend
   /** `Set-Cookie` values that tie the client to the backend; empty when it is tied already. */
   readonly setCookies: readonly string[]
-  /** Milliseconds from the taking of the lease until the backend takes the handshake. */
-  readonly wait: number
+  /** When the backend takes the handshake, by the clock; past for who need not wait. */
+  readonly turnAt: number
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
   onCut: ((cause: CloseCause) => void) | undefined
   #isCut = false
@@ -16,12 +16,12 @@ export class Lease {
   constructor(
     backend: Backend,
     setCookies: readonly string[],
-    wait: number,
+    turnAt: number,
     onRelease: (lease: Lease, error: unknown) => void,
   ) {
     this.backend = backend
     this.setCookies = setCookies
-    this.wait = wait
+    this.turnAt = turnAt
     this.#onRelease = onRelease
   }
 

@@ -86,10 +86,10 @@ export class Pool {
    */
   acquire(request: IncomingRequest, tried?: Tried, maxWait?: number): Lease {
     const [backend, setCookies] = this.#decide(request, tried, maxWait)
-    const wait = maxWait === undefined ? 0 : backend.handshakes.take(this.#deps.clock.now())
+    const turnAt = maxWait === undefined ? -Infinity : backend.handshakes.take(this.#deps.clock.now())
     backend.load++
     if (backend.saturated) this.#candidates.invalidate()
-    const lease = new Lease(backend, setCookies, wait, this.#release)
+    const lease = new Lease(backend, setCookies, turnAt, this.#release)
     const held = this.#held.get(backend)
     if (held) held.add(lease)
     else this.#held.set(backend, new Set([lease]))

@@ -16,8 +16,9 @@ export interface Admission {
  * @throws WslbError `WSLB_CLIENT_GONE`, `WSLB_CLOSED`
  */
 export async function waitForTurn(context: ProxyContext, lease: Lease, gone: AbortSignal): Promise<void> {
-  const { backend, wait } = lease
-  if (wait === 0) return
+  const { backend, turnAt } = lease
+  const wait = turnAt - context.clock.now()
+  if (wait <= 0) return
   backend.waiting++
   await new Promise<void>((resolve) => {
     const end = () => {
@@ -33,7 +34,7 @@ export async function waitForTurn(context: ProxyContext, lease: Lease, gone: Abo
     if (gone.aborted) end()
   })
   if (gone.aborted) {
-    backend.handshakes.giveBack()
+    backend.handshakes.giveBack(turnAt)
     throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for its turn')
   }
   if (context.state !== 'open') throw balancerClosed()

@@ -2,11 +2,12 @@ import { once } from 'node:events'
 import { type IncomingMessage, createServer } from 'node:http'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { systemClock } from '../../lib/core/clock.ts'
+import { type Balancer } from '../../lib/balancer.ts'
+import { type Clock, systemClock } from '../../lib/core/clock.ts'
 import { deadUrl, wsBackend } from '../support/backends.ts'
 import { SPEED, type Scope, startBalancer } from '../support/balancer.ts'
 import { ask, rawClient, upgradeHead, wsClient } from '../support/clients.ts'
-import { FastClock } from '../support/clock.ts'
+import { FastClock, ManualClock } from '../support/clock.ts'
 import { listen } from '../support/embedding.ts'
 import { base, close, named, rejection, spec } from '../support/reload.ts'
 import { until } from '../support/until.ts'
@@ -25,15 +26,21 @@ async function knock(t: Scope, port: number, fields: Record<string, string> = {}
   return client
 }
 
+/** A backend that notes when a WebSocket has come to it, and the clock's time then. */
+async function noting(t: Scope, id: string, perSecond: number, clock: Clock) {
+  const arrivals: number[] = []
+  const backend = await wsBackend(t, () => arrivals.push(clock.now()))
+  return { spec: spec({ id, url: backend.url }, rate(perSecond)), arrivals }
+}
+
+const waitingAt = (balancer: Balancer) => balancer.snapshot().backends.map(({ waiting }) => waiting)
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+
 t.test('after a mass close nobody gets more than it takes, and everybody gets in', async (t) => {
+  // Time stands still until who may come has come: no timer is late, so nothing is allowed for.
+  const clock = new ManualClock()
   const perSecond = 50
-  const backends = await Promise.all(
-    ['blue', 'green'].map(async (id) => {
-      const arrivals: number[] = []
-      const backend = await wsBackend(t, () => arrivals.push(performance.now()))
-      return { spec: spec({ id, url: backend.url }, rate(perSecond)), arrivals }
-    }),
-  )
+  const backends = await Promise.all(['blue', 'green'].map((id) => noting(t, id, perSecond, clock)))
   const { balancer, url } = await startBalancer(
     t,
     {
@@ -41,20 +48,78 @@ t.test('after a mass close nobody gets more than it takes, and everybody gets in
       backends: backends.map(({ spec }) => spec),
       admission: { maxWait: '10s' },
     },
-    real,
+    { clock },
   )
-  const startedAt = performance.now()
-  const clients = await Promise.all(Array.from({ length: 200 }, () => wsClient(t, url)))
-  const took = performance.now() - startedAt
+  const knocking = Array.from({ length: 200 }, () => wsClient(t, url))
+  const counted = () => sum(backends.map(({ arrivals }) => arrivals.length)) + sum(waitingAt(balancer))
+  await until(() => counted() === 200, 'all to have come or to wait')
+  t.match(balancer.snapshot().backends, [
+    { load: 100, waiting: 95, maxHandshakesPerSecond: perSecond },
+    { load: 100, waiting: 95, maxHandshakesPerSecond: perSecond },
+  ])
+  while (sum(waitingAt(balancer)) > 0) {
+    await clock.advance(10)
+    await until(() => counted() === 200, 'those whose turn it was')
+  }
+  const clients = await Promise.all(knocking)
   for (const { arrivals } of backends) {
     t.equal(arrivals.length, 100, 'the crowd is shared')
-    // From the beginning: a late arrival can only make it fewer.
-    const early = arrivals.filter((at, i) => i + 1 > perSecond * ((at - startedAt) / 1_000 + 1))
-    t.same(early, [], "a second's worth, then one after the other")
+    const fullest = Math.max(...arrivals.map((from) => inSecond(arrivals, from)))
+    t.equal(fullest, perSecond + perSecond / 10, 'in no second more, in the fullest no less')
+    t.equal(arrivals.at(-1), 1_900, "a tenth of a second's worth, then one each 20 ms")
   }
-  t.ok(took > 950, `the last waited for its turn: ${Math.round(took)} ms`)
-  t.match(balancer.snapshot().backends, [{ load: 100 }, { load: 100 }])
+  t.match(balancer.snapshot().backends, [
+    { load: 100, waiting: 0 },
+    { load: 100, waiting: 0 },
+  ])
   await Promise.all(clients.map(close))
+})
+
+/** How many came in the second that begins then, its end included. */
+function inSecond(arrivals: readonly number[], from: number): number {
+  return arrivals.filter((at) => at >= from && at <= from + 1_000).length
+}
+
+t.test('and so it is by the clock of the system', async (t) => {
+  const perSecond = 100
+  const { spec, arrivals } = await noting(t, 'blue', perSecond, systemClock)
+  const { url } = await startBalancer(t, { ...base, backends: [spec], admission: { maxWait: '10s' } }, real)
+  const startedAt = performance.now()
+  const clients = await Promise.all(Array.from({ length: 60 }, () => wsClient(t, url)))
+  const took = performance.now() - startedAt
+  // From the beginning: a late arrival can only make it fewer. Node drops a timer's fraction of a millisecond.
+  const allowed = (at: number) => perSecond * ((at - startedAt + 2) / 1_000 + 0.1)
+  const early = arrivals.filter((at, i) => i + 1 > allowed(at))
+  t.same(early, [], "a tenth of a second's worth, then one after the other")
+  t.ok(took > 490, `the last waited for its turn: ${Math.round(took)} ms`)
+  await Promise.all(clients.map(close))
+})
+
+t.test('those that leave the queue make no crowd of those behind them', async (t) => {
+  const clock = new ManualClock()
+  const { spec, arrivals } = await noting(t, 'blue', 10, clock)
+  const { balancer, url, port } = await startBalancer(
+    t,
+    { ...base, backends: [spec], admission: { maxWait: '10s' } },
+    { clock },
+  )
+  const waiting = (count: number) => until(() => waitingAt(balancer)[0] === count, `${count} to wait`)
+  const knocking = [wsClient(t, url)]
+  await until(() => arrivals.length === 1, 'the first')
+  const leavers = await Promise.all([knock(t, port), knock(t, port), knock(t, port)])
+  await waiting(3)
+  for (let i = 0; i < 3; i++) knocking.push(wsClient(t, url))
+  await waiting(6)
+  for (const leaver of leavers) leaver.reset()
+  await waiting(3)
+  for (let i = 0; i < 3; i++) knocking.push(wsClient(t, url))
+  await waiting(6)
+  while (arrivals.length < 7) {
+    await clock.advance(100)
+    await until(() => arrivals.length + sum(waitingAt(balancer)) === 7, 'those whose turn it was')
+  }
+  t.same(arrivals, [0, 400, 500, 600, 700, 800, 900])
+  await Promise.all((await Promise.all(knocking)).map(close))
 })
 
 t.test('a client that belongs to a backend waits for its turn there', async (t) => {
@@ -83,7 +148,10 @@ t.test('who belongs to nobody goes where it has not to wait', async (t) => {
   const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
   const { balancer, url } = await startBalancer(t, { backends: [spec(blue, rate(2)), spec(green)] }, slow)
   const clients = await Promise.all(Array.from({ length: 6 }, () => wsClient(t, url)))
-  t.match(balancer.snapshot().backends, [{ tunnels: 2 }, { tunnels: 4 }])
+  t.match(balancer.snapshot().backends, [
+    { tunnels: 1, maxHandshakesPerSecond: 2 },
+    { tunnels: 5, maxHandshakesPerSecond: null },
+  ])
   await Promise.all(clients.map(close))
 })
 
@@ -139,14 +207,14 @@ t.test('a client that leaves while it waits leaves nothing behind, and its turn 
     },
     real,
   )
-  const load = () => balancer.snapshot().backends[0]!.load
   const clients = [await wsClient(t, url)]
   const rejected = next('upgrade:reject')
   const leaver = await knock(t, port)
-  await until(() => load() === 2, 'it to wait')
+  await until(() => waitingAt(balancer)[0] === 1, 'it to wait')
+  t.match(balancer.snapshot().backends, [{ load: 2, tunnels: 1 }])
   leaver.reset()
   t.match(await rejected, { attempts: 1, error: { code: 'WSLB_CLIENT_GONE' } })
-  t.equal(load(), 1)
+  t.match(balancer.snapshot().backends, [{ load: 1, tunnels: 1, waiting: 0 }])
   clients.push(await wsClient(t, url))
   t.equal(blue.total, 2, 'the one that left was never dialled for')
   await Promise.all(clients.map(close))
@@ -165,11 +233,13 @@ t.test('a drain sends those that wait elsewhere, when their turn comes', async (
   await balancer.drain('green')
   const first = await wsClient(t, url)
   const waiting = await knock(t, port)
-  await until(() => balancer.snapshot().backends[0]!.load === 2, 'it to wait')
+  await until(() => waitingAt(balancer)[0] === 1, 'it to wait')
+  t.equal(balancer.snapshot().backends[0]!.load, 2)
   balancer.restore('green')
   const opened = next('tunnel:open')
   const drained = balancer.drain('blue', { over: 0 })
   t.match(await opened, { backend: 'green', attempts: 2 })
+  t.same(waitingAt(balancer), [0, 0])
   await drained
   t.equal(blue.total, 1)
   waiting.socket.destroy()
@@ -188,7 +258,8 @@ t.test('what is cut at the deadline of a drain does not wait any longer', async 
   )
   await wsClient(t, url)
   const waiting = await Promise.all([knock(t, port), knock(t, port)])
-  await until(() => balancer.snapshot().backends[0]!.load === 3, 'both to wait')
+  await until(() => waitingAt(balancer)[0] === 2, 'both to wait')
+  t.equal(balancer.snapshot().backends[0]!.load, 3)
   const durations: number[] = []
   balancer.on('upgrade:reject', ({ duration, error }) => {
     if (error?.code === 'WSLB_CLOSED' || error?.code === 'WSLB_NO_BACKEND') durations.push(duration)
@@ -196,6 +267,7 @@ t.test('what is cut at the deadline of a drain does not wait any longer', async 
   await balancer.drain('blue', { over: 0, deadline: 1 })
   await Promise.all(waiting.map(({ closed }) => closed))
   t.equal(durations.length, 2)
+  t.same(waitingAt(balancer), [0])
   const longest = Math.max(...durations)
   t.ok(longest < 900, `the next turn was a second away, ${Math.round(longest)} ms were waited`)
   for (const { received } of waiting) t.match(received, /^HTTP\/1\.1 503 [^]*Retry-After: \d/)
@@ -214,12 +286,14 @@ t.test('a balancer that closes lets nobody in that waits', async (t) => {
   )
   const first = await wsClient(t, url)
   const waiting = await knock(t, port)
-  await until(() => balancer.snapshot().backends[0]!.load === 2, 'it to wait')
+  await until(() => waitingAt(balancer)[0] === 1, 'it to wait')
+  t.equal(balancer.snapshot().backends[0]!.load, 2)
   const rejected = next('upgrade:reject')
   const closing = balancer.close({ drain: '60s' })
   await waiting.has('HTTP/1.1 503 ')
   t.match(waiting.received, 'WSLB_CLOSED')
   t.match(await rejected, { error: { code: 'WSLB_CLOSED' } })
+  t.same(waitingAt(balancer), [0])
   first.close()
   waiting.socket.end()
   await closing
@@ -235,10 +309,12 @@ t.test('one that closes at once does not let them wait', async (t) => {
   )
   const clients = await Promise.all([knock(t, port), knock(t, port)])
   await until(() => balancer.snapshot().backends[0]!.tunnels === 1, 'one to be let in')
-  await until(() => balancer.snapshot().backends[0]!.load === 2, 'one to wait')
+  await until(() => waitingAt(balancer)[0] === 1, 'one to wait')
+  t.equal(balancer.snapshot().backends[0]!.load, 2)
   const rejected = next('upgrade:reject')
   await balancer.close()
   t.match(await rejected, { error: { code: 'WSLB_CLIENT_GONE' } })
+  t.same(waitingAt(balancer), [0])
   await Promise.all(clients.map(({ closed }) => closed))
   t.equal(blue.total, 1)
 })
@@ -252,12 +328,15 @@ t.test('a reload changes the pace, and takes it away', async (t) => {
     admission: { maxWait },
   })
   const { balancer, url } = await startBalancer(t, config(rate(1)), real)
+  const limit = () => balancer.snapshot().backends[0]!.maxHandshakesPerSecond
+  t.equal(limit(), 1)
   const clients = [await wsClient(t, url)]
   const refused = () => rejection(wsClient(t, url))
   t.match(await refused(), { message: /503/ })
   await balancer.reload(config(rate(1), 2_000))
   clients.push(await wsClient(t, url))
   await balancer.reload(config({}))
+  t.equal(limit(), null)
   for (let i = 0; i < 5; i++) clients.push(await wsClient(t, url))
   const { kept, changed } = await balancer.reload(config(rate(1)))
   t.same({ kept, changed }, { kept: [], changed: ['blue'] }, 'the same backend')

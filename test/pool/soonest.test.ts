@@ -8,15 +8,15 @@ import { poolOf, spec } from '../support/pool.ts'
 
 const rate = (maxHandshakesPerSecond: number) => ({ maxHandshakesPerSecond })
 const upgrade = (pool: Pool, maxWait = 1_000, tried?: ReadonlySet<Backend>) => {
-  const { backend, wait } = pool.acquire(plainRequest(), tried, maxWait)
-  return `${backend.id} ${Math.round(wait)}`
+  const { backend, turnAt } = pool.acquire(plainRequest(), tried, maxWait)
+  return `${backend.id} ${Math.round(turnAt)}`
 }
 const upgrades = (pool: Pool, count: number, maxWait?: number) =>
   Array.from({ length: count }, () => upgrade(pool, maxWait))
 
 t.test('who takes a handshake at once comes before who does not, then the shortest wait', async (t) => {
-  const pool = poolOf({ slow: rate(1), quick: rate(2) })
-  t.same(upgrades(pool, 6), ['slow 0', 'quick 0', 'quick 0', 'quick 500', 'slow 1000', 'quick 1000'])
+  const pool = poolOf({ slow: rate(10), quick: rate(20) })
+  t.same(upgrades(pool, 6), ['slow 0', 'quick 0', 'quick 0', 'quick 50', 'slow 100', 'quick 100'])
 })
 
 t.test('the policy chooses among those that take it at once', async (t) => {
@@ -43,7 +43,7 @@ t.test('when all are busy for too long the refusal says when it is worth coming 
   await clock.advance(1_050)
   t.throws(() => upgrade(pool, 0), { code: 'WSLB_TOO_MANY_HANDSHAKES', retryAfter: 1 })
   await clock.advance(50)
-  t.equal(upgrade(pool, 0), 'a 0')
+  t.equal(upgrade(pool, 0), 'a 3000')
   t.ok(
     [...pool.backends.values()].every(({ load }) => load <= 4),
     'a refusal takes no lease',
@@ -54,8 +54,8 @@ t.test('a client that belongs to a backend waits for it, but not for too long', 
   const pool = poolOf({ a: rate(1), b: rate(1) }, { sticky: [stickyCookie({ secret: 'x' })] })
   const [cookie] = pool.acquire(plainRequest(), undefined, 1_000).setCookies[0]!.split(';')
   const back = () => pool.acquire(plainRequest({ headers: { cookie: cookie! } }), undefined, 1_000)
-  t.match(back(), { backend: { id: 'a' }, wait: 1_000, setCookies: [] })
-  t.match(back(), { backend: { id: 'b' }, wait: 0, setCookies: [/^server=/] })
+  t.match(back(), { backend: { id: 'a' }, turnAt: 1_000, setCookies: [] })
+  t.match(back(), { backend: { id: 'b' }, turnAt: 0, setCookies: [/^server=/] })
 })
 
 t.test('a backend that has failed this upgrade is not waited for', async (t) => {
@@ -84,9 +84,9 @@ t.test('when all are down, those are paced too', async (t) => {
 
 t.test('plain requests neither take a turn nor wait for one', async (t) => {
   const pool = poolOf({ a: rate(1) })
-  for (let i = 0; i < 5; i++) t.equal(pool.acquire(plainRequest()).wait, 0)
+  for (let i = 0; i < 5; i++) t.equal(pool.acquire(plainRequest()).turnAt, -Infinity)
   t.equal(upgrade(pool, 0), 'a 0')
-  t.equal(pool.acquire(plainRequest()).wait, 0)
+  t.equal(pool.acquire(plainRequest()).turnAt, -Infinity)
 })
 
 t.test('a pool that is full says so, whatever its pace', async (t) => {
@@ -96,12 +96,12 @@ t.test('a pool that is full says so, whatever its pace', async (t) => {
 })
 
 t.test('the bucket outlives a change of config and follows it', async (t) => {
-  const pool = poolOf({ a: rate(2) })
+  const pool = poolOf({ a: rate(20) })
   upgrades(pool, 2)
-  pool.reconfigure(spec({ a: rate(2) }, { sticky: [stickyCookie({ secret: 'x' })] }))
-  t.equal(pool.backends.get('a')!.handshakes.wait(0), 500, 'nobody gets a new second by a reload')
-  pool.reconfigure(spec({ a: rate(4) }))
-  t.equal(upgrade(pool), 'a 250')
+  pool.reconfigure(spec({ a: rate(20) }, { sticky: [stickyCookie({ secret: 'x' })] }))
+  t.equal(pool.backends.get('a')!.handshakes.wait(0), 50, 'nobody gets a full bucket by a reload')
+  pool.reconfigure(spec({ a: rate(40) }))
+  t.equal(upgrade(pool), 'a 25')
   pool.reconfigure(spec({ a: {} }))
   t.same(upgrades(pool, 9), Array(9).fill('a 0'))
 })
