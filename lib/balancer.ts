@@ -139,11 +139,15 @@ export class Balancer implements AsyncDisposable, Controls {
         const changeListeners = this.#listening
           ? await this.#engine.listeners.prepare(config.listen, config.limits)
           : undefined
-        const plan = this.#engine.apply(config)
-        this.#log.use(config.log)
-        changeListeners?.()
-        this.#engine.events.emit('config:reload', { plan })
-        return plan
+        return this.#engine.events.after(() => {
+          changeListeners?.()
+          // It may have been closed in the moment after the listeners were there; then they are closed again.
+          this.#assertOpen()
+          const plan = this.#engine.apply(config)
+          this.#log.use(config.log)
+          this.#engine.events.emit('config:reload', { plan })
+          return plan
+        })
       } catch (thrown) {
         const error = toWslbError(thrown)
         this.#engine.events.emit('config:reject', { error })
@@ -163,24 +167,30 @@ export class Balancer implements AsyncDisposable, Controls {
   /**
    * Takes backends out of service: new work goes elsewhere at once, their clients too when they come back. Running
    * requests finish; WebSockets are closed with a Close frame, spread evenly over `over`; at the deadline the rest is cut.
-   * A second drain of the same backend joins the first.
+   * A second drain of the same backend joins the first, and hurries it if it is to be over sooner.
    * @param target a backend, by `id` or `pool/id`; a pool, by `name` or `name/*`; `*` for every backend
    * @returns settles when nothing is left on them, or they were restored
-   * @throws WslbError `WSLB_UNKNOWN_BACKEND`; ConfigError for an option that is not valid
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`, `WSLB_CLOSED`; ConfigError for an option that is not valid
    */
   async drain(target: string, options: DrainOptions = {}): Promise<void> {
+    this.#assertOpen()
     const plan = resolveDrain(options, this.#engine.config)
     const members = this.#engine.pools.find(target)
     for (const { backend, pool } of members) pool.setAdminState(backend, 'draining')
-    await Promise.all(members.map((member) => this.#engine.empty(member, plan, 'drain')))
+    // All of them begin before anybody is told: a listener may restore one again.
+    const drains = this.#engine.events.after(() =>
+      members.map((member) => this.#engine.empty(member, plan, 'drain')),
+    )
+    await Promise.all(drains)
   }
 
   /**
    * Puts drained backends back into service; ends a drain under way.
    * @param target as in {@link drain}
-   * @throws WslbError `WSLB_UNKNOWN_BACKEND`
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`, `WSLB_CLOSED`
    */
   restore(target: string): void {
+    this.#assertOpen()
     for (const { backend, pool } of this.#engine.pools.find(target)) {
       this.#engine.drains.cancel(backend)
       pool.setAdminState(backend, 'active')

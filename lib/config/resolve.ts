@@ -67,10 +67,9 @@ export function resolveDrain(
   asked: DrainConfig,
   { drain: defaults, websocket }: Pick<ResolvedConfig, 'drain' | 'websocket'>,
 ): DrainPlan {
-  const { success, data, error } = drain.safeParse({ ...defaults, ...asked })
+  const { success, data, error } = drain.safeParse(asked)
   if (!success) throw new ConfigError(error.issues.flatMap(toProblems))
-  const { deadline } = asked.deadline === undefined ? { deadline: undefined } : data
-  return toDrainPlan({ ...data, deadline }, websocket, defaults.deadline)
+  return toDrainPlan(data, websocket, defaults)
 }
 
 /** @throws ConfigError for a code or a reason that cannot be sent */
@@ -80,18 +79,28 @@ export function resolveCloseReason(asked: CloseReason): CloseReason {
   return data
 }
 
-/** How much longer than the closes a drain may take, where nobody says. */
+const DRAIN_DEFAULTS: DrainPlan = {
+  ...{ over: 30_000, code: 1012, reason: 'service restart', order: 'idle-first', deadline: 60_000 },
+}
+/** How much later than the last close the deadline is, where the usual one would come too early. */
 const PATIENCE = 30_000
 
-/** The last to be closed are to have their time to answer, where the deadline allows it. */
+/** The last to be closed are to have their time to answer: who says one of the two times moves the other if need be. */
 function toDrainPlan(
-  { deadline, ...asked }: z.output<typeof drain>,
+  asked: z.output<typeof drain>,
   { closeTimeout }: TunnelTimes,
-  defaultDeadline = 60_000,
+  defaults = DRAIN_DEFAULTS,
 ): DrainPlan {
-  const end = deadline ?? Math.max(defaultDeadline, asked.over + PATIENCE)
-  const over = Math.min(asked.over, Math.max(end / 2, end - closeTimeout))
-  return { ...asked, over, deadline: end }
+  const {
+    over = defaults.over,
+    code = defaults.code,
+    reason = defaults.reason,
+    order = defaults.order,
+  } = asked
+  const tooEarly = asked.over !== undefined && over > defaults.deadline - closeTimeout
+  const { deadline = tooEarly ? over + PATIENCE : defaults.deadline } = asked
+  const longest = Math.max(deadline / 2, deadline - closeTimeout)
+  return { over: Math.min(over, longest), code, reason, order, deadline }
 }
 
 function toRouteSpec(

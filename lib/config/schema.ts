@@ -35,12 +35,17 @@ export const route = object('an object with a pool, and a host or a path', {
   hooks: routeHooks.default({}),
 })
 
+/** Everything may be left out: what that means depends on who asks. */
 export const drain = object('an object', {
-  over: duration.default(30_000),
-  code: closeCode.default(1012),
-  reason: closeReason.default('service restart'),
-  order: oneOf(DRAIN_ORDERS).default('idle-first'),
+  over: duration.optional(),
+  code: closeCode.optional(),
+  reason: closeReason.optional(),
+  order: oneOf(DRAIN_ORDERS).optional(),
   deadline: duration.optional(),
+}).superRefine(({ over, deadline }, context) => {
+  if (over === undefined || deadline === undefined || over <= deadline) return
+  const message = `is longer than the deadline of ${deadline} ms; make it shorter, or the deadline longer`
+  context.addIssue({ code: 'custom', path: ['over'], message })
 })
 
 /** What `closeTunnel()` takes. */
@@ -103,7 +108,7 @@ export function schema(baseDir: string) {
       .record(text, pool, { error: (issue) => mismatch(issue.input, 'an object of pools by name') })
       .optional(),
     routes: list('a list of routes', route).optional(),
-    drain: drain.default(() => drain.parse({})),
+    drain: drain.default({}),
     websocket: websocket.default(() => websocket.parse({})),
     timeouts: timeouts.default(() => timeouts.parse({})),
     attempts: count.default(3),

@@ -117,6 +117,9 @@ export interface TunnelCloseEvent extends TunnelEvent, TunnelTraffic {
   readonly cause: CloseCause
   /** Code of the Close frame of whoever closed first; 1006 when it left without one (RFC 6455 §7.1.5). */
   readonly closeCode: number
+  /** Code of the Close frame that came from the client and from the backend; `undefined` when none did. */
+  readonly closeCodeIn: number | undefined
+  readonly closeCodeOut: number | undefined
   /** Milliseconds since the `101`. */
   readonly duration: number
   readonly error: Error | undefined
@@ -185,6 +188,8 @@ export interface EventSink {
 export class Events implements EventSink {
   readonly #emitter = new EventEmitter()
   readonly #onListenerError: (error: unknown, event: EventName) => void
+  /** What has happened in a change that is under way. */
+  #held: (() => void)[] | undefined
 
   constructor(onListenerError: (error: unknown, event: EventName) => void) {
     this.#onListenerError = onListenerError
@@ -206,7 +211,21 @@ export class Events implements EventSink {
     return this.#emitter.listenerCount(name) > 0
   }
 
+  /** Makes a change in one step; what happens in it is told when it is complete. */
+  after<T>(change: () => T): T {
+    // Part of a greater one.
+    if (this.#held) return change()
+    const held: (() => void)[] = (this.#held = [])
+    try {
+      return change()
+    } finally {
+      this.#held = undefined
+      for (const tell of held) tell()
+    }
+  }
+
   emit<K extends EventName>(name: K, event: BalancerEvents[K]): void {
+    if (this.#held) return void this.#held.push(() => this.emit(name, event))
     for (const listener of this.#emitter.rawListeners(name) as EventListener<K>[]) {
       try {
         // The type says void, but an async function fits it.

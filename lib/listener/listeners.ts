@@ -85,6 +85,8 @@ export class Listeners {
       listener.setLimits(limits)
     }
     for (const listener of left) this.#retire(listener)
+    // Closed since they were prepared.
+    if (this.#closed) this.close()
   }
 
   #retire(listener: Listener): void {

@@ -30,9 +30,12 @@ export class Lease {
     return this.#isCut
   }
 
-  cut(cause: CloseCause): void {
+  /** @returns whether there was something to end */
+  cut(cause: CloseCause): boolean {
+    const { onCut } = this
     this.#isCut = true
-    this.onCut?.(cause)
+    onCut?.(cause)
+    return onCut !== undefined
   }
 
   /**

@@ -166,11 +166,10 @@ export class Pool {
     return this.steering.redirect(request, chosen, pool) ?? chosen
   }
 
-  /** Ends everything that runs on a backend. @returns how much that was */
+  /** Ends everything of ours that runs on a backend. @returns how much that was */
   cut(backend: Backend, cause: CloseCause): number {
     const held = [...(this.#held.get(backend) ?? [])]
-    for (const lease of held) lease.cut(cause)
-    return held.length
+    return held.filter((lease) => lease.cut(cause)).length
   }
   readonly #held = new WeakMap<Backend, Set<Lease>>()
 

@@ -15,7 +15,7 @@ export interface DrainConfig {
   reason?: string
   /** Whose turn it is first; idle is who has had no message for longest. @default 'idle-first' */
   order?: DrainOrder
-  /** What is still open then is cut. @default '60s' */
+  /** What is still open then is cut. @default '60s', or 30 s more than an `over` that does not fit in */
   deadline?: Duration
 }
 

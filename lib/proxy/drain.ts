@@ -35,17 +35,18 @@ export class Drains {
 
   /** Of each drain under way. */
   get progress(): readonly DrainProgressEvent[] {
-    return [...this.#byBackend.values()].map(({ progress }) => progress.state)
+    return [...this.#byBackend.values()].map(({ progress }) => progress)
   }
 
   /**
-   * New work must go elsewhere already. A second drain of the same backend joins the first.
+   * New work must go elsewhere already. A second drain of the same backend joins the first, and hurries it if it is
+   * to be over sooner; nothing begins anew.
    * @returns settles when nothing is left on the backend, or the drain was cancelled
    */
   start(member: Member, plan: DrainPlan, cause: CloseCause = 'drain'): Promise<void> {
     const { backend } = member
     const running = this.#byBackend.get(backend)
-    if (running) return running.done
+    if (running) return running.join(plan)
     const drain = new Drain(member, plan, cause, this.#deps, () => this.#byBackend.delete(backend))
     this.#byBackend.set(backend, drain)
     drain.start()
@@ -66,13 +67,13 @@ const GRACE = 1_000
 
 /** One backend on its way out. */
 class Drain {
-  readonly progress: Progress
   readonly done: Promise<void>
   readonly #member: Member
-  readonly #plan: DrainPlan
   readonly #cause: CloseCause
   readonly #deps: DrainDependencies
-  readonly #timers: Timer[] = []
+  #plan: DrainPlan
+  #progress: Progress
+  #timers: Timer[] = []
   #onDone!: () => void
   #ended = false
 
@@ -83,14 +84,11 @@ class Drain {
     deps: DrainDependencies,
     onDone: () => void,
   ) {
-    const { backend } = member
-    const { clock, events } = deps
     this.#member = member
     this.#plan = plan
     this.#cause = cause
     this.#deps = deps
-    const options = { target: fullName(backend), left: () => backend.load, clock, events }
-    this.progress = new Progress({ ...options, deadline: plan.deadline })
+    this.#progress = this.#measure()
     this.done = new Promise((resolve) => {
       this.#onDone = () => {
         onDone()
@@ -99,21 +97,46 @@ class Drain {
     })
   }
 
+  get progress(): DrainProgressEvent {
+    return this.#progress.state
+  }
+
   start(): void {
+    this.#deps.events.emit('backend:draining', this.#who)
+    this.#run()
+  }
+
+  /** Whoever is in more of a hurry says when it ends, and how what is left is closed until then. */
+  join(plan: DrainPlan): Promise<void> {
+    if (!this.#ended && plan.deadline < this.progress.remaining) {
+      this.#stop()
+      this.#plan = plan
+      this.#progress = this.#measure()
+      this.#run()
+    }
+    return this.done
+  }
+
+  #measure(): Progress {
+    const { backend } = this.#member
+    const { clock, events } = this.#deps
+    const { deadline } = this.#plan
+    return new Progress({ target: fullName(backend), left: () => backend.load, deadline, clock, events })
+  }
+
+  #run(): void {
     const { backend, pool } = this.#member
-    const { clock, events, tunnels } = this.#deps
+    const { clock, tunnels } = this.#deps
     const { deadline, ...how } = this.#plan
-    events.emit('backend:draining', this.#who)
-    // A listener may have put the backend back.
-    if (this.#ended) return
-    this.#timers.push(
-      closeAtPace(() => tunnels.of(backend), { ...how, cause: this.#cause }, this.#deps),
+    const open = () => tunnels.of(backend).filter(({ ending }) => !ending)
+    this.#timers = [
+      closeAtPace(open, { ...how, cause: this.#cause }, this.#deps),
       clock.schedule(deadline, () => this.#cutTheRest()),
-      this.progress,
+      this.#progress,
       { cancel: pool.whenIdle(backend, () => this.#drained(0)) },
-    )
+    ]
     if (this.#ended) this.#stop()
-    else this.progress.start()
+    else this.#progress.start()
   }
 
   /** What is still open lives on. */

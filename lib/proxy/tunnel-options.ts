@@ -19,6 +19,9 @@ export interface TunnelEnd {
   readonly cause: CloseCause
   /** Code of the Close frame of whoever closed first; 1006 when it left without one (RFC 6455 §7.1.5). */
   readonly closeCode: number
+  /** Code of the Close frame that came from the client and from the backend; `undefined` when none did. */
+  readonly closeCodeIn: number | undefined
+  readonly closeCodeOut: number | undefined
   readonly error: Error | undefined
 }
 

@@ -19,8 +19,8 @@ const CLOSING = 30_000
 /** How much earlier than at the highest age a tunnel may be closed: those that came together do not leave together. */
 const AGE_JITTER = 0.1
 
-/** The client has gone: what its backend is told (RFC 6455 §7.4.1). */
-const CLIENT_GONE = closeFrame(1001, '', true)
+/** The client has gone: what its backend is told (RFC 6455 §7.4.1), masked anew each time (§5.3). */
+const closeToBackend = () => closeFrame(1001, '', true)
 /** The backend was lost: what its client is told. */
 const BACKEND_LOST = closeFrame(1014, 'backend lost', false)
 
@@ -161,7 +161,7 @@ export class Tunnel {
     if (this.#ending) return
     this.#ending = { closedBy: 'balancer', cause, code, error: undefined }
     this.#upstream.sends.endWith(closeFrame(code, reason, false))
-    this.#client.sends.endAtClose(CLIENT_GONE)
+    this.#client.sends.endAtClose(closeToBackend())
     this.#atMost(this.#times().closeTimeout, () => this.#finishBoth())
   }
 
@@ -230,14 +230,16 @@ export class Tunnel {
     this.#messages?.end()
     const { closedBy, cause, code, error } = this.#ending!
     const closeCode = code ?? this.#codeOf(closedBy) ?? 1006
-    this.#onEnd(this, { closedBy, cause, closeCode, error })
+    const closeCodeIn = this.#codeOf('client')
+    const closeCodeOut = this.#codeOf('backend')
+    this.#onEnd(this, { closedBy, cause, closeCode, closeCodeIn, closeCodeOut, error })
   }
 
   /** Nothing more comes from this leg. If it has left without a word, we say it for it. */
   #lost(leg: Leg): void {
     const { sends } = leg
     this.#ending ??= { closedBy: leg.name, cause: 'error', code: undefined, error: undefined }
-    sends.finish(leg === this.#client ? CLIENT_GONE : BACKEND_LOST)
+    sends.finish(leg === this.#client ? closeToBackend() : BACKEND_LOST)
   }
 
   #codeOf(closedBy: ClosedBy): number | undefined {
@@ -254,7 +256,7 @@ export class Tunnel {
   /** The closing handshake is done, or has taken too long. */
   #finishBoth(): void {
     this.#finishing = true
-    this.#client.sends.finish(CLIENT_GONE)
+    this.#client.sends.finish(closeToBackend())
     this.#upstream.sends.finish()
     this.#atMost(LINGER, () => this.#cut())
   }

@@ -90,20 +90,31 @@ async function dialUpgrade(
   const asked = requestHeaders(request, ownCookies)
   // Who reads messages must understand them: on such a route nothing like compression is agreed on (RFC 6455 §9.1).
   const headers = onMessage ? withoutField(asked, EXTENSIONS) : asked
-  const result = await handshake(
-    backend,
-    { path: request.url, headers, key },
-    { clock, connectTimeout: timeouts.connect, timeout: timeouts.handshake, signal: gone },
-  )
-  if (!gone.aborted && !lease.isCut) {
+  const stop = new AbortController()
+  const onStop = () => stop.abort()
+  if (gone.aborted) onStop()
+  gone.addEventListener('abort', onStop)
+  lease.onCut = onStop
+  try {
+    const result = await handshake(
+      backend,
+      { path: request.url, headers, key },
+      { clock, connectTimeout: timeouts.connect, timeout: timeouts.handshake, signal: stop.signal },
+    )
+    if (stop.signal.aborted) {
+      if (result.accepted) result.socket.destroy()
+      else result.response.destroy()
+      throw new WslbError('WSLB_CLIENT_GONE', 'the client left before the handshake was complete')
+    }
     if (!result.accepted) assertRelayable(backend, result.response)
     else if (onMessage) assertNoExtension(backend, result)
     return result
+  } catch (error) {
+    throw lease.isCut && !gone.aborted ? backendClosed(backend, true) : error
+  } finally {
+    gone.removeEventListener('abort', onStop)
+    lease.onCut = undefined
   }
-  if (result.accepted) result.socket.destroy()
-  else result.response.destroy()
-  if (!gone.aborted) throw backendClosed(backend, true)
-  throw new WslbError('WSLB_CLIENT_GONE', 'the client left before the handshake was complete')
 }
 
 /** @throws WslbError `WSLB_BAD_ANSWER` for what cannot be passed on as it is */

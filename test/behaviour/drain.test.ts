@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent } from 'node:http'
+import { Agent, type IncomingMessage } from 'node:http'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { type DrainProgressEvent } from '../../lib/core/events.ts'
@@ -422,4 +422,111 @@ t.test('a reload that removes a backend says so as the cause', async (t) => {
   })
   t.match(balancer.snapshot().tunnels, [{ backend: 'blue' }], 'still listed while it ends')
   t.match(await closed, { backend: 'blue', cause: 'reload', closeCode: 1012 })
+})
+
+t.test('a listener restores several at once, whichever is told first', async (t) => {
+  const [blue, green] = [await wsBackend(t), await wsBackend(t)]
+  const { balancer, url } = await startBalancer(t, {
+    backends: [
+      { id: 'blue', url: blue.url },
+      { id: 'green', url: green.url },
+    ],
+    balance: 'round-robin',
+    sticky: false,
+  })
+  const clients = await Promise.all(Array.from({ length: 4 }, () => wsClient(t, url)))
+  balancer.once('backend:draining', () => balancer.restore('*'))
+  await balancer.drain('*', { over: 0 })
+  t.same(balancer.snapshot().drains, [])
+  for (const client of clients) t.equal(await said(client, 'alive'), 'alive')
+  t.same(
+    balancer.snapshot().backends.map(({ adminState, tunnels }) => [adminState, tunnels]),
+    [
+      ['active', 2],
+      ['active', 2],
+    ],
+  )
+  for (const client of clients) client.close()
+})
+
+t.test(
+  'the deadline ends a handshake under way: the client goes elsewhere, and the lease is free',
+  async (t) => {
+    const silent = await rawBackend(t)
+    const green = await wsBackend(t)
+    const { balancer, url, next } = await startBalancer(t, {
+      backends: [
+        { id: 'silent', url: silent.url },
+        { id: 'green', url: green.url },
+      ],
+      websocket: { handshakeTimeout: '10m' },
+    })
+    const opening = wsClient(t, url)
+    await (await silent.connection(0)).has('\r\n\r\n')
+    const drained = next('backend:drained')
+    await balancer.drain('silent', { over: 0, deadline: '2s' })
+    t.match(await drained, { backend: 'silent', cut: 1 })
+    t.match(balancer.snapshot().backends, [{ id: 'silent', load: 0 }, { id: 'green' }])
+    const client = await opening
+    t.match(balancer.snapshot().tunnels, [{ backend: 'green' }])
+    client.close()
+  },
+)
+
+t.test('what pick() has given away is not cut, nor counted as cut', async (t) => {
+  const { balancer, next } = await startBalancer(t, { backends: [{ id: 'blue', url: 'http://127.0.0.1:1' }] })
+  const choice = balancer.pick({
+    url: '/',
+    headers: {},
+    rawHeaders: [],
+    socket: {},
+  } as unknown as IncomingMessage)
+  const drained = next('backend:drained')
+  await balancer.drain('blue', { over: 0, deadline: '1s' })
+  t.match(await drained, { cut: 0 })
+  t.equal(balancer.snapshot().backends[0]!.load, 1)
+  choice.release()
+})
+
+t.test('a second drain that is to be over sooner hurries the first', async (t) => {
+  const backend = await wsBackend(t)
+  const { balancer, url } = await startBalancer(t, { backends: [{ id: 'blue', url: backend.url }] })
+  const clients = await talkers(url, 10)
+  const drainings: unknown[] = []
+  balancer.on('backend:draining', (event) => drainings.push(event))
+  const first = balancer.drain('blue', { over: '10m' })
+  const second = balancer.drain('blue', { over: '2s', code: 4001, deadline: '1m' })
+  t.ok(balancer.snapshot().drains[0]!.remaining <= 60_000)
+  const closes = await Promise.all(clients.map(({ closed }) => closed))
+  await Promise.all([first, second])
+  t.ok(closes.every(({ code }) => code === 4001))
+  t.equal(drainings.length, 1)
+})
+
+t.test('a closed balancer neither drains nor restores', async (t) => {
+  const { balancer } = await startBalancer(t, { backends: [{ id: 'blue', url: 'http://127.0.0.1:1' }] })
+  await balancer.close()
+  await t.rejects(balancer.drain('blue'), { code: 'WSLB_CLOSED' })
+  t.throws(() => balancer.restore('blue'), { code: 'WSLB_CLOSED' })
+})
+
+t.test('every Close to a backend is masked with a key of its own', async (t) => {
+  const backend = await rawBackend(t, ({ socket }) => {
+    socket.once('data', () => socket.write(switching()))
+  })
+  const { port, balancer } = await startBalancer(t, { backends: [backend.url] })
+  const keys = new Set<string>()
+  for (let i = 0; i < 4; i++) {
+    const client = await rawClient(t, port)
+    client.send(upgradeHead())
+    await client.has('101 Switching')
+    client.reset()
+    const { received } = await backend.connection(i).then(async (connection) => {
+      await until(() => connection.received.includes('\x88\x82'), 'the Close')
+      return connection
+    })
+    keys.add(received.slice(received.indexOf('\x88\x82') + 2, received.indexOf('\x88\x82') + 6))
+  }
+  t.equal(keys.size, 4)
+  await until(() => balancer.snapshot().tunnels.length === 0, 'the tunnels to end')
 })

@@ -280,3 +280,38 @@ t.test('reloads at the same time happen one after the other; the last one holds'
   )
   t.equal((await ask(`http://127.0.0.1:${ports[1]}`)).body, 'b7')
 })
+
+t.test('what a reload does is told when it is done', async (t) => {
+  const [red, blue] = [await named(t, 'red'), await named(t, 'blue')]
+  const { balancer } = await startBalancer(t, { ...base, backends: [spec(red)] }, options)
+  const seen: string[] = []
+  const note = (name: string) => () =>
+    seen.push(
+      `${name}: ${balancer
+        .snapshot()
+        .backends.map(({ pool, id }) => `${pool}/${id}`)
+        .join(' ')}`,
+    )
+  balancer.on('backend:added', note('added'))
+  balancer.on('backend:removed', note('removed'))
+  balancer.on('backend:added', () => void balancer.drain('chat/blue', { over: 0 }))
+  const next = {
+    pools: { chat: { backends: [spec(blue)], health: false } },
+    routes: [{ pool: 'chat' }],
+  } as const
+  await balancer.reload({ listen: LOCAL, ...next })
+  t.same(seen.sort(), ['added: chat/blue', 'removed: chat/blue'])
+  t.equal(balancer.snapshot().backends[0]!.adminState, 'draining', 'and can be acted on')
+})
+
+t.test('closed by a listener of the reload, it leaves nothing open', async (t) => {
+  const [red, blue] = [await named(t, 'red'), await named(t, 'blue')]
+  const { balancer } = await startBalancer(t, { ...base, backends: [spec(red)] }, options)
+  let closed: Promise<void> | undefined
+  balancer.on('backend:removed', () => (closed = balancer.close()))
+  const port = await freePort()
+  await balancer.reload({ ...base, listen: [LOCAL, { ...LOCAL, port }], backends: [spec(blue)] })
+  await closed
+  await t.rejects(ask(`http://127.0.0.1:${port}`), { code: 'ECONNREFUSED' })
+  t.same(balancer.snapshot().listeners, [])
+})

@@ -44,6 +44,8 @@ t.test('snapshot() and the events tell the truth about a tunnel', async (t) => {
     closedBy: 'client',
     cause: 'normal',
     closeCode: 4321,
+    closeCodeIn: 4321,
+    closeCodeOut: 4321,
   })
   t.equal(balancer.findTunnel(id), undefined)
   t.same(balancer.snapshot().tunnels, [])

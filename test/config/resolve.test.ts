@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ConfigError } from '../../lib/core/errors.ts'
-import { resolveConfig } from '../../lib/config/resolve.ts'
+import { resolveConfig, resolveDrain } from '../../lib/config/resolve.ts'
 import { plainBackend, plainRequest } from '../support/plain.ts'
 
 /** Every problem of a config, as path → message. */
@@ -166,6 +166,17 @@ t.test('a drain leaves the last ones it closes their time to answer', async (t) 
   t.same(planOf({ over: '30s', deadline: '30s' }), { over: 25_000, deadline: 30_000 })
   t.same(planOf({ deadline: '8s' }), { over: 4_000, deadline: 8_000 }, 'half of the time at least')
   t.same(planOf({ over: 0, deadline: 0 }), { over: 0, deadline: 0 })
+
+  const config = resolveConfig({ ...minimal, drain: { over: '4s', deadline: '10s', reason: 'deploy' } })
+  const asked = (drain: object) => resolveDrain(drain, config)
+  t.match(asked({}), { over: 4_000, deadline: 10_000, reason: 'deploy', code: 1012 }, 'what the config says')
+  t.match(asked({ over: '1s' }), { over: 1_000, deadline: 10_000 })
+  t.match(asked({ over: '20s' }), { over: 20_000, deadline: 50_000 })
+  t.match(asked({ deadline: '6s' }), { over: 3_000, deadline: 6_000 })
+  t.throws(() => asked({ over: '2m', deadline: '6s' }), {
+    message: /^over: is longer than the deadline of 6000 ms/,
+  })
+  t.throws(() => asked({ ovr: 1 }), { message: 'ovr: unknown key, did you mean "over"?' })
 })
 
 t.test('all problems are told at once, those between the parts too', async (t) => {
@@ -265,6 +276,7 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, drain: { code: 1006 } }, 'drain.code', /close code/],
     [{ ...minimal, drain: { reason: 'ü'.repeat(62) } }, 'drain.reason', /123 bytes/],
     [{ ...minimal, drain: { over: '1d' } }, 'drain.over', /^got "1d"/],
+    [{ ...minimal, drain: { over: '2m', deadline: '1m' } }, 'drain.over', /^is longer than the deadline/],
     [{ ...minimal, drain: { order: 'idle' } }, 'drain.order', /^got "idle"; expected "idle-first"/],
     [{ ...minimal, drain: { deadline: 2 ** 31 } }, 'drain.deadline', /at most "596h"/],
     [{ ...minimal, websocket: { ping: 0 } }, 'websocket.ping', /above 0, or false/],

@@ -50,6 +50,8 @@ function tunnelClose(change: Partial<TunnelCloseEvent> = {}): TunnelCloseEvent {
     closedBy: 'client',
     cause: 'normal',
     closeCode: 1000,
+    closeCodeIn: 1000,
+    closeCodeOut: 1000,
     duration: 2500,
     bytesIn: 10,
     bytesOut: 20,
