@@ -308,7 +308,9 @@ t.test('closed by a listener of the reload, it leaves nothing open', async (t) =
   const [red, blue] = [await named(t, 'red'), await named(t, 'blue')]
   const { balancer } = await startBalancer(t, { ...base, backends: [spec(red)] }, options)
   let closed: Promise<void> | undefined
-  balancer.on('backend:removed', () => (closed = balancer.close()))
+  balancer.on('backend:removed', () => {
+    closed = balancer.close()
+  })
   const port = await freePort()
   await balancer.reload({ ...base, listen: [LOCAL, { ...LOCAL, port }], backends: [spec(blue)] })
   await closed
