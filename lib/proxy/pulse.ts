@@ -32,8 +32,8 @@ export class Pulse {
   #received = 0
   #taken = 0
   #waiting = false
-  /** Bytes that the leg had sent when it was asked. */
-  #asked = 0
+  /** When it was last asked: bytes that it had sent and taken, and whether there was a place for a Ping. */
+  #asked = { received: 0, taken: 0, pinged: false }
   /** Milliseconds from the last Ping to its Pong. */
   rtt: number | undefined
 
@@ -59,21 +59,26 @@ export class Pulse {
 
   /** Asks for a sign of life out of turn: by a Ping, where there is a place for one. */
   ask(): void {
-    this.#asked = this.#options.sends.counts.bytes
-    this.#ping()
+    const { socket, sends } = this.#options
+    this.#asked = { received: sends.counts.bytes, taken: takenBy(socket), pinged: this.#ping() }
   }
 
-  /** Whether something has come since {@link ask}, or nothing can: a leg that the other one is too slow for is not read. */
+  /**
+   * Whether something has come since {@link ask}, or nothing can: a leg that the other one is too slow for is not read.
+   * Within a long frame nothing was asked: there it is enough that the leg goes on taking it.
+   */
   get answered(): boolean {
     const { socket, sends } = this.#options
-    return sends.counts.bytes !== this.#asked || socket.isPaused()
+    const { received, taken, pinged } = this.#asked
+    if (sends.counts.bytes !== received || socket.isPaused()) return true
+    return !pinged && takenBy(socket) > taken
   }
 
   #showsLife(): boolean {
     const { socket, sends } = this.#options
     const received = sends.counts.bytes
     // Of what was waiting at the last look, some has been taken since.
-    const taken = ((socket as Socket).bytesWritten ?? 0) - socket.writableLength
+    const taken = takenBy(socket)
     const alive = received !== this.#received || (this.#waiting && taken > this.#taken)
     this.#received = received
     this.#taken = taken
@@ -89,4 +94,9 @@ export class Pulse {
     sends.awaitPong(nonce, () => (this.rtt = clock.now() - sentAt))
     return true
   }
+}
+
+/** Bytes that have gone out to the peer, without those that wait for it. */
+function takenBy(socket: Duplex): number {
+  return ((socket as Socket).bytesWritten ?? 0) - socket.writableLength
 }

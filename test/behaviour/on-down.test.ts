@@ -79,44 +79,60 @@ t.test('drain: a backend that wakes up keeps the clients it still has', async (t
   await Promise.all(rest.map(close))
 })
 
-t.test('drain: a client in the middle of a frame leaves no place for a Ping: bytes decide', async (t) => {
-  const sendsBytes = (received: string) => received.includes('first')
+t.test('drain: within a frame there is no place for a Ping: bytes decide, either way', async (t) => {
   const backend = await rawBackend(t, (connection) => {
     connection.socket.on('data', (data: Buffer) => {
       if (String(data).startsWith('HEAD')) connection.socket.end('HTTP/1.1 503 No\r\n\r\n')
       if (String(data).startsWith('GET')) connection.socket.write(switching())
+      if (connection.received.includes('stuck')) connection.socket.pause()
     })
   })
   const { port, balancer } = await startBalancer(t, config(backend.url))
   const ended = endings(balancer)
-  const clients = await Promise.all(
-    ['first', 'second'].map(async (name) => {
-      const client = await rawClient(t, port)
-      client.send(upgradeHead())
-      await client.has('101 Switching')
-      client.send(
-        Buffer.concat([Buffer.from([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]), Buffer.from(name)]),
-      )
-      return client
-    }),
-  )
-  await turns(balancer, 'down')
+  const inFrame = async (name: string) => {
+    const client = await rawClient(t, port)
+    client.send(upgradeHead())
+    await client.has('101 Switching')
+    client.send(
+      Buffer.concat([Buffer.from([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]), Buffer.from(name)]),
+    )
+    await until(() => backend.connections.some(({ received }) => received.includes(name)), name)
+    return client
+  }
+  const [download, upload, idle, stuck] = [
+    await inFrame('download'),
+    await inFrame('upload'),
+    await inFrame('idle'),
+    await inFrame('stuck'),
+  ]
+  const connectionOf = (name: string) =>
+    backend.connections.find(({ received }) => received.includes(name))!.socket
+  // More than any kernel takes for a process that does not read.
+  stuck.send(Buffer.alloc(32 * 1024 * 1024))
   const talk = setInterval(() => {
-    for (const { socket, received } of backend.connections) {
-      if (sendsBytes(received)) socket.write(Buffer.from([0x82, 1, 120]))
-    }
+    connectionOf('download').write(Buffer.from([0x82, 1, 120]))
+    upload.send('x')
   }, 20)
   t.teardown(() => clearInterval(talk))
+  await turns(balancer, 'down')
   // Close 1012, its reason behind it.
-  await clients[1]!.has('\x88\x11\x03\xf4service restart')
-  t.notOk(clients[0]!.received.includes('service restart'))
+  await Promise.all([idle, stuck].map((client) => client.has('\x88\x11\x03\xf4service restart')))
+  connectionOf('stuck').resume()
+  await until(() => ended.length === 2, 'the silent ones to end')
+  t.match(ended, [
+    { cause: 'down', closeCode: 1012 },
+    { cause: 'down', closeCode: 1012 },
+  ])
+  // Another round, and its closes.
+  const end = performance.now() + 25_000 / SPEED
+  await until(() => performance.now() > end, 'the round')
+  t.equal(balancer.snapshot().backends[0]!.tunnels, 2)
+  for (const client of [download, upload]) t.notOk(client.received.includes('service restart'))
   t.notOk(
     backend.connections.some(({ received }) => received.includes('\x89\x88')),
     'nobody was pinged',
   )
-  await until(() => ended.length === 1, 'the silent one to end')
-  t.match(ended, [{ cause: 'down', closeCode: 1012 }])
-  clients[0]!.reset()
+  for (const client of [download, upload, idle, stuck]) client.reset()
 })
 
 t.test('drain: silence says nothing where we do not read, because the client is too slow', async (t) => {
