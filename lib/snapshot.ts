@@ -65,7 +65,7 @@ export interface BackendSnapshot {
   readonly load: number
   /** Open tunnels. */
   readonly tunnels: number
-  /** Upgrades that wait for their turn under `maxHandshakesPerSecond`; part of the load. */
+  /** Upgrades that wait for a token under `maxHandshakesPerSecond`; part of the load. */
   readonly waiting: number
   /** Since the backend was added: requests that ended on it, upgrades it accepted, failures it is to blame for. */
   readonly requests: number

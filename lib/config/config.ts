@@ -172,7 +172,7 @@ export interface HealthConfig {
 export type { DrainConfig }
 
 export interface AdmissionConfig {
-  /** An upgrade waits that long at most for its turn under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */
+  /** An upgrade waits that long at most for a token under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */
   maxWait?: Duration
   /**
    * `'close-1013'` answers a browser (an upgrade with an `Origin`) with a `101` and a Close 1013 where others get 503:

@@ -58,7 +58,7 @@ export class Backend {
   load = 0
   /** Open tunnels, part of {@link load}. */
   tunnels = 0
-  /** Upgrades that wait for their turn here, part of {@link load}. */
+  /** Upgrades that wait for a token here, part of {@link load}. */
   waiting = 0
   /** A token for each new WebSocket. */
   readonly handshakes = new TokenBucket(() => this.settings.maxHandshakesPerSecond)

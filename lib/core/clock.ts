@@ -1,7 +1,7 @@
+import { type Cancellable } from './cancellable.ts'
+
 /** A pending call of {@link Clock.schedule}. */
-export interface Timer {
-  cancel(): void
-}
+export type Timer = Cancellable
 
 /** Time as an argument: the system's in production, a manual one in tests. */
 export interface Clock {

@@ -6,8 +6,8 @@ export class Lease {
   readonly backend: Backend
   /** `Set-Cookie` values that tie the client to the backend; empty when it is tied already. */
   readonly setCookies: readonly string[]
-  /** When the backend takes the handshake, by the clock; past for who need not wait. */
-  readonly turnAt: number
+  /** When the backend takes the handshake: its token falls due then, by the clock. Past for who need not wait. */
+  readonly tokenAt: number
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
   onCut: ((cause: CloseCause) => void) | undefined
   #isCut = false
@@ -16,12 +16,12 @@ export class Lease {
   constructor(
     backend: Backend,
     setCookies: readonly string[],
-    turnAt: number,
+    tokenAt: number,
     onRelease: (lease: Lease, error: unknown) => void,
   ) {
     this.backend = backend
     this.setCookies = setCookies
-    this.turnAt = turnAt
+    this.tokenAt = tokenAt
     this.#onRelease = onRelease
   }
 

@@ -81,15 +81,15 @@ export class Pool {
   /**
    * Sticky, then policy, then lease.
    * @param tried backends that have failed this very request
-   * @param maxWait for an upgrade: milliseconds it may wait for its turn. It takes a token of the backend
+   * @param maxWait for an upgrade: milliseconds it may wait for a token of the backend, which it takes
    * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
    */
   acquire(request: IncomingRequest, tried?: Tried, maxWait?: number): Lease {
     const [backend, setCookies] = this.#decide(request, tried, maxWait)
-    const turnAt = maxWait === undefined ? -Infinity : backend.handshakes.take(this.#deps.clock.now())
+    const tokenAt = maxWait === undefined ? -Infinity : backend.handshakes.take(this.#deps.clock.now())
     backend.load++
     if (backend.saturated) this.#candidates.invalidate()
-    const lease = new Lease(backend, setCookies, turnAt, this.#release)
+    const lease = new Lease(backend, setCookies, tokenAt, this.#release)
     const held = this.#held.get(backend)
     if (held) held.add(lease)
     else this.#held.set(backend, new Set([lease]))

@@ -11,13 +11,13 @@ export interface Admission {
 }
 
 /**
- * Until the backend takes the handshake. Nothing has been dialled yet: a client that leaves gives its turn back, and
+ * Until the backend takes the handshake. Nothing has been dialled yet: a client that leaves gives its token back, and
  * with a backend that leaves service the upgrade goes elsewhere. Whoever waits is counted by the backend.
  * @throws WslbError `WSLB_CLIENT_GONE`, `WSLB_CLOSED`
  */
-export async function waitForTurn(context: ProxyContext, lease: Lease, gone: AbortSignal): Promise<void> {
-  const { backend, turnAt } = lease
-  const wait = turnAt - context.clock.now()
+export async function waitForToken(context: ProxyContext, lease: Lease, gone: AbortSignal): Promise<void> {
+  const { backend, tokenAt } = lease
+  const wait = tokenAt - context.clock.now()
   if (wait <= 0) return
   backend.waiting++
   await new Promise<void>((resolve) => {
@@ -34,8 +34,8 @@ export async function waitForTurn(context: ProxyContext, lease: Lease, gone: Abo
     if (gone.aborted) end()
   })
   if (gone.aborted) {
-    backend.handshakes.giveBack(turnAt)
-    throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for its turn')
+    backend.handshakes.giveBack(tokenAt)
+    throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for a token')
   }
   if (context.state !== 'open') throw balancerClosed()
   if (lease.isCut || backend.adminState !== 'active') throw backendClosed(backend, true)

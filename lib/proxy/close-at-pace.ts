@@ -1,3 +1,4 @@
+import { type Cancellable } from '../core/cancellable.ts'
 import { type Clock, type Random, type Timer } from '../core/clock.ts'
 import { type CloseCause } from '../core/events.ts'
 import { type DrainOrder, inOrder } from './drain-order.ts'
@@ -9,7 +10,7 @@ export interface PacedClose extends CloseReason {
   /** Milliseconds over which the Close frames are spread. */
   readonly over: number
   readonly order: DrainOrder
-  /** Whether a tunnel whose turn has come is still to be closed. @default every one is */
+  /** Whether a tunnel whose moment has come is still to be closed. @default every one is */
   readonly still?: (tunnel: Tunnel) => boolean
 }
 
@@ -28,7 +29,7 @@ export function closeAtPace(
   open: () => readonly Tunnel[],
   { cause, over, order, code, reason, still = () => true }: PacedClose,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
-): Timer {
+): Cancellable {
   const tunnels = inOrder(open(), order, random)
   const endsAt = clock.now() + over
   let slotEnd = clock.now()

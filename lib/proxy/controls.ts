@@ -13,7 +13,7 @@ export interface DrainConfig {
   code?: number
   /** Close reason, plain text, at most 123 bytes. @default 'service restart' */
   reason?: string
-  /** Whose turn it is first; idle is who has had no message for longest. @default 'idle-first' */
+  /** Who is closed first; idle is who has had no message for longest. @default 'idle-first' */
   order?: DrainOrder
   /** What is still open then is cut. @default '60s', or 30 s more than an `over` that does not fit in */
   deadline?: Duration

@@ -1,4 +1,5 @@
 import { type Backend } from '../core/backend.ts'
+import { type Cancellable } from '../core/cancellable.ts'
 import { type Clock, type Random, STALL, type Timer } from '../core/clock.ts'
 import { type OnDown } from '../health/options.ts'
 import { closeAtPace } from './close-at-pace.ts'
@@ -57,11 +58,11 @@ export class DownWatch {
 }
 
 /** Asks the tunnels of one backend, round by round, and closes those on which nothing comes back. */
-class Inquiry implements Timer {
+class Inquiry implements Cancellable {
   readonly #backend: Backend
   readonly #deps: DownWatchDependencies
   #timer!: Timer
-  #closing: Timer | undefined
+  #closing: Cancellable | undefined
 
   constructor(backend: Backend, deps: DownWatchDependencies) {
     this.#backend = backend

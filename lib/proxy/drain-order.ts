@@ -1,7 +1,7 @@
 import { type Random } from '../core/clock.ts'
 import { type Tunnel } from './tunnel.ts'
 
-/** Whose turn it is first when tunnels are closed at a pace: who would notice least, or who came first or last. */
+/** Who is first when tunnels are closed at a pace: who would notice least, or who came first or last. */
 export const DRAIN_ORDERS = ['idle-first', 'oldest-first', 'newest-first', 'random'] as const
 export type DrainOrder = (typeof DRAIN_ORDERS)[number]
 

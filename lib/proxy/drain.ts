@@ -1,5 +1,6 @@
 import { type Backend, fullName } from '../core/backend.ts'
-import { type Clock, type Random, type Timer } from '../core/clock.ts'
+import { type Cancellable } from '../core/cancellable.ts'
+import { type Clock, type Random } from '../core/clock.ts'
 import { type CloseCause, type DrainProgressEvent, type EventSink } from '../core/events.ts'
 import { type Member } from '../pool/pools.ts'
 import { closeAtPace } from './close-at-pace.ts'
@@ -73,7 +74,7 @@ class Drain {
   readonly #deps: DrainDependencies
   #plan: DrainPlan
   #progress: Progress
-  #timers: Timer[] = []
+  #underWay: Cancellable[] = []
   #onDone!: () => void
   #ended = false
 
@@ -129,7 +130,7 @@ class Drain {
     const { clock, tunnels } = this.#deps
     const { deadline, ...how } = this.#plan
     const open = () => tunnels.of(backend).filter(({ ending }) => !ending)
-    this.#timers = [
+    this.#underWay = [
       closeAtPace(open, { ...how, cause: this.#cause }, this.#deps),
       clock.schedule(deadline, () => this.#cutTheRest()),
       this.#progress,
@@ -147,7 +148,7 @@ class Drain {
   }
 
   #stop(): void {
-    for (const timer of this.#timers) timer.cancel()
+    for (const one of this.#underWay) one.cancel()
   }
 
   get #who() {
@@ -167,8 +168,8 @@ class Drain {
     let cut = 0
     const drained = () => this.#drained(cut)
     // What balancer.pick() has given away is not ours to end, nor to wait for.
-    this.#timers.push(this.#deps.clock.schedule(GRACE, drained))
+    this.#underWay.push(this.#deps.clock.schedule(GRACE, drained))
     cut = pool.cut(backend, this.#cause)
-    this.#timers.push({ cancel: pool.whenIdle(backend, drained) })
+    this.#underWay.push({ cancel: pool.whenIdle(backend, drained) })
   }
 }

@@ -14,7 +14,7 @@ export interface Flow {
   readonly counts: FlowCounts
   /** When something of a message last came; control frames do not count. */
   readonly activeAt: number
-  /** The Close of the sender has had its turn. */
+  /** The Close of the sender has been passed on, or dropped for one of ours. */
   readonly closing: boolean
   /** Its code; 1005 when it had none (RFC 6455 §7.1.5). */
   readonly closeCode: number | undefined

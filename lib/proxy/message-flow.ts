@@ -10,7 +10,7 @@ import { type MessageSender } from './message-hook.ts'
 import { type MessageMode } from './message-mode.ts'
 import { type MessageStop, closedByError, closedByHook } from './message-stop.ts'
 import { messageFrame, orderOf } from './message-verdict.ts'
-import { type Step, Turns } from './turns.ts'
+import { MessageOrder, type Step } from './message-order.ts'
 
 export interface MessageFlowOptions {
   readonly sender: MessageSender
@@ -38,7 +38,7 @@ export class MessageFlow implements Flow {
   readonly #reader: MessageReader
   /** Towards a backend frames are masked (RFC 6455 §5.3). */
   readonly #masked: boolean
-  readonly #turns: Turns
+  readonly #order: MessageOrder
   /** Of the last rule there was: a reload may have taken it away. */
   #maxSize = 0
   #concurrency = 1
@@ -63,7 +63,7 @@ export class MessageFlow implements Flow {
     this.#options = options
     this.#reader = new MessageReader(sender)
     this.#masked = sender === 'client'
-    this.#turns = new Turns({ clock, timeout: mode.timeout, onLate: () => this.#late() })
+    this.#order = new MessageOrder({ clock, timeout: mode.timeout, onLate: () => this.#late() })
     this.activeAt = clock.now()
     this.#heedRule()
     mode.context.signal.addEventListener('abort', () => this.#drop(), { once: true })
@@ -104,7 +104,7 @@ export class MessageFlow implements Flow {
     if (this.#closeComes) return
     this.#closeComes = true
     this.#stopReading()
-    this.#turns.add(() => this.#writeLast(close))
+    this.#order.add(() => this.#writeLast(close))
   }
 
   endAtClose(close: Buffer): void {
@@ -144,7 +144,7 @@ export class MessageFlow implements Flow {
 
   get #hasRoom(): boolean {
     const limit = this.#concurrency
-    return this.#turns.length < limit && this.#replies < limit && !this.#options.to.writableNeedDrain
+    return this.#order.length < limit && this.#replies < limit && !this.#options.to.writableNeedDrain
   }
 
   #read(): Received | undefined {
@@ -152,7 +152,7 @@ export class MessageFlow implements Flow {
       return this.#reader.read(this.#maxSize)
     } catch (thrown) {
       this.#stopReading()
-      this.#turns.add(() => this.#stop(closedByError(toWslbError(thrown))))
+      this.#order.add(() => this.#stop(closedByError(toWslbError(thrown))))
       return undefined
     }
   }
@@ -163,10 +163,10 @@ export class MessageFlow implements Flow {
     if (opcode === OPCODE.close) {
       this.#deaf = true
       this.#closeComes = true
-      return this.#turns.add(() => this.#passClose(payload))
+      return this.#order.add(() => this.#passClose(payload))
     }
     if (opcode === OPCODE.pong && this.#pongs.takes(payload)) return
-    this.#turns.add(() => this.#write(controlFrame(opcode, payload, this.#masked)))
+    this.#order.add(() => this.#write(controlFrame(opcode, payload, this.#masked)))
   }
 
   /** Has the hook look at a message. */
@@ -174,18 +174,18 @@ export class MessageFlow implements Flow {
     const { clock, mode, sender } = this.#options
     this.activeAt = clock.now()
     const rule = mode.ruleFor(sender)
-    if (!rule) return this.#turns.add(() => this.#forward(received))
+    if (!rule) return this.#order.add(() => this.#forward(received))
     const data = received.opcode === OPCODE.text ? received.payload.toString() : received.payload
     let verdict: unknown
     try {
       verdict = rule.hook({ from: sender, data }, mode.context)
     } catch (thrown) {
-      return this.#turns.add(() => this.#threw(thrown))
+      return this.#order.add(() => this.#threw(thrown))
     }
-    if (!isPromise(verdict)) return this.#turns.add(() => this.#obey(received, verdict))
-    const turn = this.#turns.reserve()
+    if (!isPromise(verdict)) return this.#order.add(() => this.#obey(received, verdict))
+    const place = this.#order.reserve()
     const settle = (step: Step) => {
-      if (!this.#turns.settle(turn, step)) return
+      if (!this.#order.settle(place, step)) return
       this.#pump()
       this.#options.onProgress()
     }
@@ -237,7 +237,7 @@ export class MessageFlow implements Flow {
     if (close) this.endWith(close)
     this.#stopReading()
     const { to } = this.#options
-    this.#turns.add(() => void (to.writable && to.end()))
+    this.#order.add(() => void (to.writable && to.end()))
   }
 
   #late(): void {
@@ -258,7 +258,7 @@ export class MessageFlow implements Flow {
   }
 
   #drop(): void {
-    this.#turns.clear()
+    this.#order.clear()
     this.#stopReading()
   }
 

@@ -55,7 +55,7 @@ export interface MessageHookOptions {
   /** Bytes that a message may have; a longer one closes its sender with 1009. @default 1_048_576 */
   maxSize?: number
   /**
-   * Messages of one side of one tunnel that may be with the hook, or wait for their turn behind one that is. Then no more
+   * Messages of one side of one tunnel that may be with the hook, or wait behind one that is. Then no more
    * is read from that side. Danger: this many times {@link maxSize} is what one side of a tunnel can take in memory.
    * @default 16
    */

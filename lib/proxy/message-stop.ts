@@ -13,9 +13,9 @@ export interface MessageStop {
 }
 
 /** The client has gone, for whatever reason: what its backend is told (RFC 6455 §7.4.1). */
-const CLIENT_GONE: CloseReason = { code: 1001, reason: '' }
+const CLIENT_GONE_REASON: CloseReason = { code: 1001, reason: '' }
 /** What we got from behind us was no use (IANA registry of close codes). */
-const BACKEND_BROKEN: CloseReason = { code: 1014, reason: 'bad message from the backend' }
+const BACKEND_BROKEN_REASON: CloseReason = { code: 1014, reason: 'bad message from the backend' }
 
 /** A hook has asked for it. */
 export function closedByHook(reason: CloseReason): MessageStop {
@@ -29,6 +29,6 @@ export function closedByError(error: WslbError): MessageStop {
   const cause = blame === 'internal' ? 'hook' : 'error'
   const told = { code, reason: blame === 'internal' ? 'try again later' : error.message }
   return blame === 'backend'
-    ? { cause, code, error, toClient: BACKEND_BROKEN, toBackend: told }
-    : { cause, code, error, toClient: told, toBackend: CLIENT_GONE }
+    ? { cause, code, error, toClient: BACKEND_BROKEN_REASON, toBackend: told }
+    : { cause, code, error, toClient: told, toBackend: CLIENT_GONE_REASON }
 }

@@ -1,3 +1,4 @@
+import { type Cancellable } from '../core/cancellable.ts'
 import { type Clock, type Timer } from '../core/clock.ts'
 import { type DrainProgressEvent, type EventSink } from '../core/events.ts'
 
@@ -18,7 +19,7 @@ export interface ProgressOptions {
 }
 
 /** Tells how far a drain has come. */
-export class Progress implements Timer {
+export class Progress implements Cancellable {
   readonly #options: ProgressOptions
   readonly #endsAt: number
   readonly #period: number

@@ -44,6 +44,8 @@ export class RebalanceRun {
   readonly #givers = new Set<Backend>()
   readonly #queues = new Map<Backend, Queue>()
   #tolerance: number
+  /** Tunnels that there are too many of, at the last {@link #takeStock}. */
+  #surplus = 0
   #left = 0
   #closed = 0
   #timer: Timer | undefined
@@ -70,14 +72,16 @@ export class RebalanceRun {
   }
 
   start(): void {
-    this.#left = this.#surplus()
+    this.#takeStock()
+    this.#left = this.#surplus
     this.#goOn()
   }
 
   /** Goes down to the very shares, whatever it was to tolerate. */
   insist(): void {
     this.#tolerance = 0
-    this.#left = Math.max(this.#left, this.#surplus())
+    this.#takeStock()
+    this.#left = Math.max(this.#left, this.#surplus)
   }
 
   /** What is still open lives on. */
@@ -92,7 +96,8 @@ export class RebalanceRun {
   #goOn(): void {
     if (this.#left <= 0) return this.stop()
     const { clock, pace } = this.#parts
-    if (this.#surplus() > 0) {
+    this.#takeStock()
+    if (this.#surplus > 0) {
       this.#timer = clock.schedule(pace.next(this.#options.perMinute), () => this.#closeOne())
     } else if (this.#pool.steering.away > 0) {
       // They may be counted twice: who has come without being known for it is expected for some time still.
@@ -107,7 +112,8 @@ export class RebalanceRun {
   }
 
   #closeOne(): void {
-    if (this.#surplus() === 0) return this.#goOn()
+    this.#takeStock()
+    if (this.#surplus === 0) return this.#goOn()
     const tunnel = this.#nextTunnel()
     if (!tunnel) return this.stop()
     const { events, code, leaving } = this.#parts
@@ -123,8 +129,8 @@ export class RebalanceRun {
     this.#goOn()
   }
 
-  /** Who has to give, and how many tunnels in all: those above the shares for which there is room below others. */
-  #surplus(): number {
+  /** Who has to give, as of now, and how many tunnels in all: those above the shares for which there is room below others. */
+  #takeStock(): void {
     const open = this.#open()
     const { backends, steering } = this.#pool
     const { away } = steering
@@ -137,7 +143,7 @@ export class RebalanceRun {
       if (above <= 0) this.#givers.delete(backend)
       if (this.#givers.has(backend)) excess += above
     }
-    return Math.max(0, Math.min(excess, roomIn(shares, open) - away))
+    this.#surplus = Math.max(0, Math.min(excess, roomIn(shares, open) - away))
   }
 
   /** Counts open tunnels without those that were closed. */

@@ -1,4 +1,4 @@
-import { type Timer } from '../core/clock.ts'
+import { type Cancellable } from '../core/cancellable.ts'
 import { type DrainProgressEvent } from '../core/events.ts'
 import { type Listeners } from '../listener/listeners.ts'
 import { type Pools } from '../pool/pools.ts'
@@ -25,7 +25,7 @@ const SWEEP = 25
 export class Shutdown {
   readonly #parts: ShutdownParts
   readonly #progress: Progress
-  readonly #timers: readonly Timer[]
+  readonly #underWay: readonly Cancellable[]
   readonly done: Promise<void>
   #isCut = false
   #isDone = false
@@ -42,7 +42,7 @@ export class Shutdown {
     rebalances.stop()
     listeners.close()
     this.#progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })
-    this.#timers = [
+    this.#underWay = [
       closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, context),
       clock.schedule(deadline, () => this.cut()),
       this.#progress,
@@ -66,7 +66,7 @@ export class Shutdown {
     const { context, listeners, pools } = this.#parts
     const { tunnels } = context
     while (!this.#isCut && listeners.connections + tunnels.size + pools.load > 0) await this.#nap()
-    for (const timer of this.#timers) timer.cancel()
+    for (const one of this.#underWay) one.cancel()
     await this.#destroy()
     // Leases of pick() are not ours to wait for.
     while (listeners.connections + tunnels.size > 0) await this.#nap()

@@ -9,7 +9,7 @@ import { checkHandshake } from '../protocol/handshake.ts'
 import { requestHeaders, responseHeaders, valuesOf, withoutField } from '../protocol/headers.ts'
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
-import { waitForTurn } from './admission.ts'
+import { waitForToken } from './admission.ts'
 import { type Trace, attempt } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { assertChunkedOnly } from './coding.ts'
@@ -58,7 +58,7 @@ export async function upgrade(
     const acquire = (tried: ReadonlySet<Backend> | undefined) =>
       pool.acquire(request, tried, context.settings.admission.maxWait)
     const { lease, result } = await attempt(acquire, settings.attempts, trace, async (lease) => {
-      await waitForTurn(context, lease, client.gone)
+      await waitForToken(context, lease, client.gone)
       return { lease, result: await dialUpgrade(context, request, route, lease, key, client) }
     })
     if (result.accepted) return open(context, client, request, route, lease, result, trace, startedAt)

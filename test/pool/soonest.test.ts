@@ -8,8 +8,8 @@ import { poolOf, spec } from '../support/pool.ts'
 
 const rate = (maxHandshakesPerSecond: number) => ({ maxHandshakesPerSecond })
 const upgrade = (pool: Pool, maxWait = 1_000, tried?: ReadonlySet<Backend>) => {
-  const { backend, turnAt } = pool.acquire(plainRequest(), tried, maxWait)
-  return `${backend.id} ${Math.round(turnAt)}`
+  const { backend, tokenAt } = pool.acquire(plainRequest(), tried, maxWait)
+  return `${backend.id} ${Math.round(tokenAt)}`
 }
 const upgrades = (pool: Pool, count: number, maxWait?: number) =>
   Array.from({ length: count }, () => upgrade(pool, maxWait))
@@ -54,8 +54,8 @@ t.test('a client that belongs to a backend waits for it, but not for too long', 
   const pool = poolOf({ a: rate(1), b: rate(1) }, { sticky: [stickyCookie({ secret: 'x' })] })
   const [cookie] = pool.acquire(plainRequest(), undefined, 1_000).setCookies[0]!.split(';')
   const back = () => pool.acquire(plainRequest({ headers: { cookie: cookie! } }), undefined, 1_000)
-  t.match(back(), { backend: { id: 'a' }, turnAt: 1_000, setCookies: [] })
-  t.match(back(), { backend: { id: 'b' }, turnAt: 0, setCookies: [/^server=/] })
+  t.match(back(), { backend: { id: 'a' }, tokenAt: 1_000, setCookies: [] })
+  t.match(back(), { backend: { id: 'b' }, tokenAt: 0, setCookies: [/^server=/] })
 })
 
 t.test('a backend that has failed this upgrade is not waited for', async (t) => {
@@ -84,9 +84,9 @@ t.test('when all are down, those are paced too', async (t) => {
 
 t.test('plain requests neither take a turn nor wait for one', async (t) => {
   const pool = poolOf({ a: rate(1) })
-  for (let i = 0; i < 5; i++) t.equal(pool.acquire(plainRequest()).turnAt, -Infinity)
+  for (let i = 0; i < 5; i++) t.equal(pool.acquire(plainRequest()).tokenAt, -Infinity)
   t.equal(upgrade(pool, 0), 'a 0')
-  t.equal(pool.acquire(plainRequest()).turnAt, -Infinity)
+  t.equal(pool.acquire(plainRequest()).tokenAt, -Infinity)
 })
 
 t.test('a pool that is full says so, whatever its pace', async (t) => {

@@ -1,0 +1,4 @@
+/** Something under way that can be stopped before its end. */
+export interface Cancellable {
+  cancel(): void
+}
