@@ -5,11 +5,15 @@ import { Child } from './child.ts'
 import { type Crowd } from './crowd.ts'
 import { type EchoServer } from './echo-server.ts'
 import { losses } from './ledger.ts'
+import { LONG_PATIENCE } from './patience.ts'
+
+t.setTimeout(LONG_PATIENCE)
 
 const SOCKETS = 300
 
 t.test(
   'kill -9 of one backend of three: its clients get 1014 within a second, nobody else notices',
+  { timeout: LONG_PATIENCE },
   async (t) => {
     const names = ['blue', 'green', 'red']
     const servers = names.map(() => new Child<EchoServer>(t, 'echo-server.ts'))

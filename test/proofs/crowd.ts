@@ -1,5 +1,6 @@
 import { until } from '../support/until.ts'
 import { serve } from './child.ts'
+import { PATIENCE } from './patience.ts'
 import { Stalls } from './stalls.ts'
 import { Talker, type TalkerOptions } from './talker.ts'
 
@@ -14,7 +15,6 @@ export interface CrowdOptions extends Omit<TalkerOptions, 'id'> {
 /** Handshakes at once. */
 const WIDTH = 50
 const TICK = 10
-const PATIENCE = 20_000
 
 let talkers: Talker[] = []
 let timer: NodeJS.Timeout

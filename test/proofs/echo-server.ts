@@ -4,6 +4,7 @@ import { type AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { until } from '../support/until.ts'
 import { serve } from './child.ts'
+import { PATIENCE } from './patience.ts'
 
 /** A process with echoing backends in it, which know what they have heard. */
 
@@ -19,7 +20,6 @@ export interface Heard {
 }
 
 const heard: Heard[] = []
-const PATIENCE = 20_000
 
 /** @returns its url */
 async function start(backend: string): Promise<string> {

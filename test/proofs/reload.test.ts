@@ -8,60 +8,67 @@ import { type Crowd } from './crowd.ts'
 import { affordable } from './descriptors.ts'
 import { type EchoServer } from './echo-server.ts'
 import { losses } from './ledger.ts'
+import { LONG_PATIENCE } from './patience.ts'
+
+t.setTimeout(LONG_PATIENCE)
 
 const SOCKETS = 5_000
 const RELOADS = 50
 /** Milliseconds from one to the next. */
 const PAUSE = 40
 
-t.test('reloads that change something else: no close, no lost message, counters that go on', async (t) => {
-  const count = affordable(t, SOCKETS, 2)
-  const servers = new Child<EchoServer>(t, 'echo-server.ts')
-  const crowd = new Child<Crowd>(t, 'crowd.ts')
-  const [main, other] = [await servers.ask('start', 'main'), await servers.ask('start', 'other')]
-  const { balancer, url } = await startBalancer(t, configOf(0, main, other), { clock: systemClock })
-  await crowd.ask('open', { url, count, every: 1_000, comeBack: false })
+t.test(
+  'reloads that change something else: no close, no lost message, counters that go on',
+  { timeout: LONG_PATIENCE },
+  async (t) => {
+    const count = affordable(t, SOCKETS, 2)
+    const servers = new Child<EchoServer>(t, 'echo-server.ts')
+    const crowd = new Child<Crowd>(t, 'crowd.ts')
+    const [main, other] = [await servers.ask('start', 'main'), await servers.ask('start', 'other')]
+    const { balancer, url } = await startBalancer(t, configOf(0, main, other), { clock: systemClock })
+    await crowd.ask('open', { url, count, every: 2_000, comeBack: false })
 
-  let tunnels = balancer.snapshot().tunnels
-  const opened = tunnels.map(({ id, backend }) => `${id} on ${backend}`)
-  t.equal(opened.length, count)
-  const troubles: string[] = []
-  for (let n = 1; n <= RELOADS; n++) {
-    const { removed, tunnelsKept, tunnelsDrained } = await balancer.reload(configOf(n, main, other))
-    if (removed.includes('main') || tunnelsKept !== count || tunnelsDrained !== 0)
-      troubles.push(`reload ${n}: ${tunnelsKept} kept, ${tunnelsDrained} drained`)
-    const before = tunnels
-    // Between any two reloads there are echoes.
-    do {
-      await new Promise((resolve) => setTimeout(resolve, PAUSE))
-      tunnels = balancer.snapshot().tunnels
-    } while (tunnels.every(({ messagesOut }, i) => messagesOut === before[i]!.messagesOut))
-    troubles.push(...tunnels.filter((now, i) => goneBack(before[i]!, now)).map(({ id }) => `tunnel ${id}`))
-  }
-  t.same(troubles, [], 'each plan keeps all, no counter goes back')
-  t.same(
-    tunnels.map(({ id, backend }) => `${id} on ${backend}`),
-    opened,
-    'the same tunnels',
-  )
-  t.match(
-    balancer.snapshot().backends.find(({ id }) => id === 'main'),
-    { upgrades: count, tunnels: count, failures: 0 },
-  )
+    let tunnels = balancer.snapshot().tunnels
+    const opened = tunnels.map(({ id, backend }) => `${id} on ${backend}`)
+    t.equal(opened.length, count)
+    const troubles: string[] = []
+    for (let n = 1; n <= RELOADS; n++) {
+      const { removed, tunnelsKept, tunnelsDrained } = await balancer.reload(configOf(n, main, other))
+      if (removed.includes('main') || tunnelsKept !== count || tunnelsDrained !== 0)
+        troubles.push(`reload ${n}: ${tunnelsKept} kept, ${tunnelsDrained} drained`)
+      const before = tunnels
+      // Between any two reloads there are echoes.
+      do {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE))
+        tunnels = balancer.snapshot().tunnels
+      } while (tunnels.every(({ messagesOut }, i) => messagesOut === before[i]!.messagesOut))
+      troubles.push(...tunnels.filter((now, i) => goneBack(before[i]!, now)).map(({ id }) => `tunnel ${id}`))
+    }
+    t.same(troubles, [], 'each plan keeps all, no counter goes back')
+    t.same(
+      tunnels.map(({ id, backend }) => `${id} on ${backend}`),
+      opened,
+      'the same tunnels',
+    )
+    t.match(
+      balancer.snapshot().backends.find(({ id }) => id === 'main'),
+      { upgrades: count, tunnels: count, failures: 0 },
+    )
 
-  await crowd.ask('talked', 3)
-  await crowd.ask('fallSilent')
-  t.match(await crowd.ask('state'), { open: count, closes: 0, failures: [] })
-  await crowd.ask('leave')
-  await servers.ask('deserted')
-  const [visits, heard] = [await crowd.ask('visits'), await servers.ask('heard')]
-  t.same(losses(visits, heard), [])
-  t.ok(
-    visits.flat().every(({ sent, echoed }) => echoed === sent),
-    'every echo came',
-  )
-  t.same(new Set(heard.map(({ code }) => code)), new Set([1000]))
-})
+    await crowd.ask('talked', 2)
+    await crowd.ask('fallSilent')
+    t.match(await crowd.ask('state'), { open: count, closes: 0, failures: [] })
+    await crowd.ask('leave')
+    await servers.ask('deserted')
+    const [visits, heard] = [await crowd.ask('visits'), await servers.ask('heard')]
+    t.same(losses(visits, heard), [])
+    t.ok(
+      visits.flat().every(({ sent, echoed }) => echoed === sent),
+      'every echo came',
+    )
+    t.same(new Set(heard.map(({ code }) => code)), new Set([1000]))
+  },
+)
 
 /** Everything changes from one to the next but `main`, which all clients are on. */
 function configOf(n: number, main: string, other: string): Config {

@@ -11,6 +11,9 @@ import { Child } from './child.ts'
 import { evenness } from './ledger.ts'
 import { type SocketIoCrowd } from './socket-io-crowd.ts'
 import { type SocketIoServer } from './socket-io-server.ts'
+import { LONG_PATIENCE } from './patience.ts'
+
+t.setTimeout(LONG_PATIENCE)
 
 const SCRIPT = fileURLToPath(new URL('../../examples/rolling-deploy.sh', import.meta.url))
 const NAMES = ['blue', 'green', 'red']
@@ -22,6 +25,7 @@ const HANDSHAKE = 3_000
 
 t.test(
   `three Socket.IO servers are restarted under ${CLIENTS} clients, and nobody sees an error`,
+  { timeout: LONG_PATIENCE },
   async (t) => {
     const servers = await startServers(t)
     const config = {

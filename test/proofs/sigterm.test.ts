@@ -4,12 +4,16 @@ import { Child } from './child.ts'
 import { type Crowd } from './crowd.ts'
 import { type EchoServer } from './echo-server.ts'
 import { evenness, losses } from './ledger.ts'
+import { LONG_PATIENCE } from './patience.ts'
+
+t.setTimeout(LONG_PATIENCE)
 
 const SOCKETS = 500
 const OVER = 5_000
 
 t.test(
   `SIGTERM closes ${SOCKETS} echoing sockets evenly with 1012, loses nothing, exits with 0`,
+  { timeout: LONG_PATIENCE },
   async (t) => {
     const servers = new Child<EchoServer>(t, 'echo-server.ts')
     const crowd = new Child<Crowd>(t, 'crowd.ts')
@@ -19,7 +23,7 @@ t.test(
     const wslb = new Wslb(['start', '--port', '0', '--host', '127.0.0.1', '--log-level', 'warn'], { cwd })
     t.teardown(() => wslb.end())
     const url = await wslb.ready()
-    await crowd.ask('open', { url, count: SOCKETS, every: 250, comeBack: false })
+    await crowd.ask('open', { url, count: SOCKETS, every: 500, comeBack: false })
     await crowd.ask('talked', 3)
 
     wslb.kill('SIGTERM')

@@ -1,6 +1,7 @@
 import { type ManagerOptions, type SocketOptions, type Socket, io } from 'socket.io-client'
 import { until } from '../support/until.ts'
 import { serve } from './child.ts'
+import { PATIENCE } from './patience.ts'
 import { Stalls } from './stalls.ts'
 
 /** A process full of Socket.IO clients that talk and reconnect, by themselves, as those of a user do. */
@@ -33,7 +34,6 @@ export interface SocketIoRecord {
 }
 
 const WIDTH = 20
-const PATIENCE = 20_000
 const EVERY = 500
 
 const clients: { readonly socket: Socket; readonly record: SocketIoRecord }[] = []

@@ -7,6 +7,9 @@ import { rawClient, switching, upgradeHead } from '../support/clients.ts'
 import { until } from '../support/until.ts'
 import { type BalancerProcess } from './balancer-process.ts'
 import { Child } from './child.ts'
+import { LONG_PATIENCE, PATIENCE } from './patience.ts'
+
+t.setTimeout(LONG_PATIENCE)
 
 const MEBIBYTE = 1024 * 1024
 const OFFERED = 256 * MEBIBYTE
@@ -25,6 +28,7 @@ for (const [reader, writer] of [
 ] as const) {
   t.test(
     `a ${reader} that stops reading: the ${writer} stalls, the balancer holds next to nothing`,
+    { timeout: LONG_PATIENCE },
     async (t) => {
       const { child, client, upstream } = await tunnel(t)
       const [from, to] = reader === 'client' ? [upstream, client] : [client, upstream]
@@ -45,7 +49,7 @@ for (const [reader, writer] of [
         digest.update(chunk)
       })
       to.resume()
-      await until(() => received === sender.total, 'everything to arrive once it reads again', 30_000)
+      await until(() => received === sender.total, 'everything to arrive once it reads again', PATIENCE)
       t.equal(digest.digest('hex'), sender.digest, 'every byte, in order')
       const after = await child.ask('memory')
       const highest = after.highest - before.resident

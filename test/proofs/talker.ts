@@ -70,8 +70,7 @@ export class Talker {
       newCookie = pair !== undefined && pair !== this.#cookie
       this.#cookie = pair ?? this.#cookie
     })
-    const [backend] = (await once(socket, 'message')) as [Buffer]
-    this.#begin(socket, String(backend), newCookie)
+    this.#begin(socket, await greeting(socket), newCookie)
   }
 
   /** The next message, unless too many are on their way. */
@@ -121,4 +120,12 @@ export class Talker {
       })
     }, Math.random() * comeBack)
   }
+}
+
+/** @throws when it is closed before anything is said */
+async function greeting(socket: WebSocket): Promise<string> {
+  const closed = new AbortController()
+  socket.once('close', () => closed.abort())
+  const [backend] = (await once(socket, 'message', { signal: closed.signal })) as [Buffer]
+  return String(backend)
 }
