@@ -19,6 +19,11 @@ export class TokenBucket {
     this.#rate = rate
   }
 
+  /** Nobody has to wait, or to take a token. */
+  get isUnlimited(): boolean {
+    return this.#rate() === Infinity
+  }
+
   /** Milliseconds until there is a token for who asks now. */
   wait(now: number): number {
     const rate = this.#rate()

@@ -1,7 +1,7 @@
 import { type AdminState, Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
-import { type ErrorCode, WslbError, messageOf, toWslbError } from '../core/errors.ts'
-import { type CloseCause, type EventSink } from '../core/events.ts'
+import { WslbError, messageOf, toWslbError } from '../core/errors.ts'
+import { type EventSink } from '../core/events.ts'
 import { assertField } from '../core/header-edits.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
@@ -9,7 +9,9 @@ import { HealthMonitor, type Dial } from '../health/monitor.ts'
 import { type HealthOptions } from '../health/options.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { Candidates } from './candidates.ts'
-import { Lease } from './lease.ts'
+import { isTrouble } from './is-trouble.ts'
+import { type Lease } from './lease.ts'
+import { Leases } from './leases.ts'
 import { soonest } from './soonest.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
 import { type RebalanceOptions } from './rebalance-options.ts'
@@ -41,6 +43,7 @@ export class Pool {
   readonly name: string
   /** Where clients go whose tunnels were closed so that they go elsewhere. */
   readonly steering: Steering
+  readonly leases: Leases
   readonly #deps: PoolDependencies
   #spec: PoolSpec
   #backends: ReadonlyMap<string, Backend> = new Map()
@@ -51,6 +54,10 @@ export class Pool {
   constructor(spec: PoolSpec, deps: PoolDependencies) {
     this.name = spec.name
     this.steering = new Steering(deps.clock)
+    this.leases = new Leases({
+      onFullness: () => this.#candidates.invalidate(),
+      onRelease: (backend, error) => this.#heed(backend, error),
+    })
     this.#deps = deps
     this.#spec = spec
     this.#candidates = new Candidates(this.#backends, true)
@@ -86,21 +93,18 @@ export class Pool {
    */
   acquire(request: IncomingRequest, tried?: Tried, maxWait?: number): Lease {
     const [backend, setCookies] = this.#decide(request, tried, maxWait)
-    const tokenAt = maxWait === undefined ? -Infinity : backend.handshakes.take(this.#deps.clock.now())
-    backend.load++
-    if (backend.saturated) this.#candidates.invalidate()
-    const lease = new Lease(backend, setCookies, tokenAt, this.#release)
-    const held = this.#held.get(backend)
-    if (held) held.add(lease)
-    else this.#held.set(backend, new Set([lease]))
-    return lease
+    const { handshakes } = backend
+    const isFree = maxWait === undefined || handshakes.isUnlimited
+    return this.leases.take(backend, setCookies, isFree ? -Infinity : handshakes.take(this.#deps.clock.now()))
   }
 
   /** Everything here may be the user's own code: what it throws and returns is checked. */
   #decide(request: IncomingRequest, tried: Tried, maxWait: number | undefined): [Backend, readonly string[]] {
     try {
-      const chosen = this.#owner(request, tried, maxWait) ?? this.#choose(request, tried, maxWait)
-      const backend = tried || this.steering.over ? chosen : this.#steer(request, chosen, maxWait)
+      const tie = this.#findTie(request, tried, maxWait)
+      const chosen = tie?.backend ?? this.#choose(request, tried, maxWait)
+      const stays = tried || this.steering.over
+      const backend = stays ? chosen : this.#steer(request, chosen, tie?.strategy, maxWait)
       const setCookies = this.#spec.sticky.flatMap((strategy) => strategy.remember?.(request, backend) ?? [])
       for (const cookie of setCookies) assertField('Set-Cookie', cookie)
       return [backend, setCookies]
@@ -110,7 +114,7 @@ export class Pool {
   }
 
   /** The backend the client belongs to, if it can be used and takes it in time. */
-  #owner(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend | undefined {
+  #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Tie | undefined {
     for (const strategy of this.#spec.sticky) {
       const backend = strategy.find(request, this.#backends)
       if (backend && this.#backends.get(backend.id) !== backend) {
@@ -120,7 +124,7 @@ export class Pool {
         )
       }
       if (backend && !tried?.has(backend) && this.#isUsable(backend) && this.#takes(backend, maxWait))
-        return backend
+        return { backend, strategy }
     }
     return undefined
   }
@@ -136,7 +140,9 @@ export class Pool {
 
   /** Whether its next handshake begins within that time. */
   #takes(backend: Backend, maxWait: number | undefined): boolean {
-    return maxWait === undefined || backend.handshakes.wait(this.#deps.clock.now()) <= maxWait
+    const { handshakes } = backend
+    if (maxWait === undefined || handshakes.isUnlimited) return true
+    return handshakes.wait(this.#deps.clock.now()) <= maxWait
   }
 
   #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend {
@@ -160,45 +166,24 @@ export class Pool {
     return backend
   }
 
-  #steer(request: IncomingRequest, chosen: Backend, maxWait: number | undefined): Backend {
-    const candidates = this.#candidates.list(undefined).filter((backend) => this.#takes(backend, maxWait))
-    const pool = { backends: this.#backends, sticky: this.#spec.sticky, candidates }
-    return this.steering.redirect(request, chosen, pool) ?? chosen
+  #steer(
+    request: IncomingRequest,
+    chosen: Backend,
+    owner: StickyStrategy | undefined,
+    maxWait: number | undefined,
+  ): Backend {
+    const candidates = () =>
+      this.#candidates.list(undefined).filter((backend) => this.#takes(backend, maxWait))
+    const isSticky = this.#spec.sticky.length > 0
+    const steered = { request, chosen, owner, isSticky, backends: this.#backends, candidates }
+    return this.steering.redirect(steered) ?? chosen
   }
 
-  /** Ends everything of ours that runs on a backend. @returns how much that was */
-  cut(backend: Backend, cause: CloseCause): number {
-    const held = [...(this.#held.get(backend) ?? [])]
-    return held.filter((lease) => lease.cut(cause)).length
-  }
-  readonly #held = new WeakMap<Backend, Set<Lease>>()
-
-  readonly #release = (lease: Lease, error: unknown): void => {
-    const { backend } = lease
-    this.#held.get(backend)!.delete(lease)
-    if (backend.saturated) this.#candidates.invalidate()
-    if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
+  #heed(backend: Backend, error: unknown): void {
     if (error == null || (error instanceof WslbError && error.blame !== 'backend')) return
     backend.counters.failures++
     if (isTrouble(error)) this.#monitor?.report(backend, messageOf(error))
   }
-
-  /** Calls back once the backend has no lease left, at once if it has none. @returns cancels the wait */
-  whenIdle(backend: Backend, onIdle: () => void): () => void {
-    const waiting = this.#idle.get(backend) ?? new Set()
-    const cancel = () => {
-      waiting.delete(once)
-      if (waiting.size === 0) this.#idle.delete(backend)
-    }
-    const once = () => {
-      cancel()
-      onIdle()
-    }
-    this.#idle.set(backend, waiting.add(once))
-    if (backend.load === 0) once()
-    return cancel
-  }
-  readonly #idle = new Map<Backend, Set<() => void>>()
 
   #nobody(): WslbError {
     const full = [...this.#backends.values()].some(
@@ -267,17 +252,11 @@ export class Pool {
   }
 }
 
+/** What ties a client to a backend. */
+interface Tie {
+  readonly backend: Backend
+  readonly strategy: StickyStrategy
+}
+
 /** Backends that have failed a request. */
 type Tried = ReadonlySet<Backend> | undefined
-
-/** Refused, timed out, reset before a response byte. What an application answers, or cuts short, is its own affair. */
-function isTrouble(error: unknown): boolean {
-  return !(error instanceof WslbError) || TROUBLE.has(error.code)
-}
-const TROUBLE: ReadonlySet<ErrorCode> = new Set([
-  'WSLB_CONNECT_FAILED',
-  'WSLB_CONNECT_TIMEOUT',
-  'WSLB_BACKEND_RESET',
-  'WSLB_HANDSHAKE_TIMEOUT',
-  'WSLB_RESPONSE_TIMEOUT',
-])

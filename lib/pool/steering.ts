@@ -9,12 +9,18 @@ import { sharesOf } from './shares.ts'
 /** How long a client whose tunnel was closed is expected back. In milliseconds. */
 const EXPECTED = 30_000
 
-/** What a pool knows of itself. */
-export interface SteeredPool {
+/** What a pool knows of a request and of itself. */
+export interface Steered {
+  readonly request: IncomingRequest
+  /** Where stickiness or the policy would send it. */
+  readonly chosen: Backend
+  /** Whose word that was, if stickiness decided. */
+  readonly owner: StickyStrategy | undefined
+  /** Whether anybody would be known again. */
+  readonly isSticky: boolean
   readonly backends: ReadonlyMap<string, Backend>
-  readonly sticky: readonly StickyStrategy[]
-  /** Who may be given this request. */
-  readonly candidates: readonly Backend[]
+  /** Who may be given this request. Asked for only when it may be moved: there can be ten thousand. */
+  readonly candidates: () => readonly Backend[]
 }
 
 /**
@@ -55,18 +61,11 @@ export class Steering {
     return away
   }
 
-  /**
-   * @param chosen where stickiness or the policy would send it
-   * @returns where it goes instead, if it does
-   */
-  redirect(
-    request: IncomingRequest,
-    chosen: Backend,
-    { backends, sticky, candidates }: SteeredPool,
-  ): Backend | undefined {
+  /** @returns where the request goes instead, if it does */
+  redirect({ request, chosen, owner, isSticky, backends, candidates }: Steered): Backend | undefined {
+    if (!opensSession(request)) return undefined
     const { away } = this
-    if (away === 0 || !opensSession(request)) return undefined
-    const owner = sticky.find((strategy) => strategy.find(request, backends) === chosen)
+    if (away === 0) return undefined
     // Nothing would tie the client to another backend: the rest of its session would come to this one.
     if (owner && !owner.remember) return undefined
     // Whoever belongs to nobody can stand for any client that is expected.
@@ -74,9 +73,11 @@ export class Steering {
     if (!this.#expected.has(giver)) return undefined
     const shares = sharesOf(backends.values(), away)
     const isBelow = (backend: Backend) => backend.tunnels < (shares.get(backend) ?? 0)
-    const [first, ...others] = candidates.filter((backend) => isBelow(backend) && isEmptier(backend, chosen))
+    const [first, ...others] = candidates().filter(
+      (backend) => isBelow(backend) && isEmptier(backend, chosen),
+    )
     // Without stickiness nobody comes later who would be known.
-    if (first || sticky.length === 0) this.#hasCome(giver)
+    if (first || !isSticky) this.#hasCome(giver)
     return first && others.reduce((best, backend) => (cost(backend) < cost(best) ? backend : best), first)
   }
 

@@ -134,7 +134,7 @@ class Drain {
       closeAtPace(open, { ...how, cause: this.#cause }, this.#deps),
       clock.schedule(deadline, () => this.#cutTheRest()),
       this.#progress,
-      { cancel: pool.whenIdle(backend, () => this.#drained(0)) },
+      pool.leases.whenIdle(backend, () => this.#drained(0)),
     ]
     if (this.#ended) this.#stop()
     else this.#progress.start()
@@ -169,7 +169,7 @@ class Drain {
     const drained = () => this.#drained(cut)
     // What balancer.pick() has given away is not ours to end, nor to wait for.
     this.#underWay.push(this.#deps.clock.schedule(GRACE, drained))
-    cut = pool.cut(backend, this.#cause)
-    this.#underWay.push({ cancel: pool.whenIdle(backend, drained) })
+    cut = pool.leases.cut(backend, this.#cause)
+    this.#underWay.push(pool.leases.whenIdle(backend, drained))
   }
 }

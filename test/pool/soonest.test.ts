@@ -82,7 +82,7 @@ t.test('when all are down, those are paced too', async (t) => {
   t.same(upgrades(pool, 3), ['a 0', 'b 0', 'a 1000'])
 })
 
-t.test('plain requests neither take a turn nor wait for one', async (t) => {
+t.test('plain requests neither take a token nor wait for one', async (t) => {
   const pool = poolOf({ a: rate(1) })
   for (let i = 0; i < 5; i++) t.equal(pool.acquire(plainRequest()).tokenAt, -Infinity)
   t.equal(upgrade(pool, 0), 'a 0')
@@ -103,5 +103,14 @@ t.test('the bucket outlives a change of config and follows it', async (t) => {
   pool.reconfigure(spec({ a: rate(40) }))
   t.equal(upgrade(pool), 'a 25')
   pool.reconfigure(spec({ a: {} }))
-  t.same(upgrades(pool, 9), Array(9).fill('a 0'))
+  t.same(upgrades(pool, 9), Array(9).fill('a -Infinity'))
+})
+
+t.test('without a limit the clock is not asked', async (t) => {
+  const clock = new ManualClock()
+  const pool = poolOf({ a: {}, b: {} }, { sticky: [stickyCookie({ secret: 'x' })] }, clock)
+  clock.now = () => t.fail('asked') as never
+  const [cookie] = pool.acquire(plainRequest(), undefined, 1_000).setCookies[0]!.split(';')
+  const back = pool.acquire(plainRequest({ headers: { cookie: cookie! } }), undefined, 1_000)
+  t.equal(back.tokenAt, -Infinity)
 })

@@ -53,6 +53,25 @@ t.test(
   },
 )
 
+t.test('while somebody is expected, who stays where it is costs no look at the others', async (t) => {
+  let found = 0
+  const counting: StickyStrategy = { ...cookie, find: (...asked) => (found++, cookie.find(...asked)) }
+  const { clock, pool, a, b, c } = start([counting])
+  for (const backend of [a, b, c]) backend.settings = { ...backend.settings, maxHandshakesPerSecond: 100 }
+  let reads = 0
+  clock.now = () => (reads++, 0)
+  const cost = (request: IncomingRequest) => {
+    found = reads = 0
+    pool.acquire(request, undefined, 1_000).release()
+    return { found, reads }
+  }
+  const alone = cost(webSocket('/', tiedTo(a)))
+  t.equal(alone.found, 1)
+  pool.steering.expect(a)
+  t.same(cost(webSocket('/socket.io/?EIO=4&transport=websocket&sid=abc', tiedTo(a))), alone)
+  t.equal(cost(webSocket('/', tiedTo(a))).found, 1, 'nor is the owner of who may be moved looked for twice')
+})
+
 t.test('whoever belongs to nobody can stand for any of them', async (t) => {
   const { pool, b, home } = start([])
   pool.steering.expect(b)

@@ -1,0 +1,13 @@
+import { type ErrorCode, WslbError } from '../core/errors.ts'
+
+/** Refused, timed out, reset before a response byte. What an application answers, or cuts short, is its own affair. */
+export function isTrouble(error: unknown): boolean {
+  return !(error instanceof WslbError) || TROUBLE.has(error.code)
+}
+const TROUBLE: ReadonlySet<ErrorCode> = new Set([
+  'WSLB_CONNECT_FAILED',
+  'WSLB_CONNECT_TIMEOUT',
+  'WSLB_BACKEND_RESET',
+  'WSLB_HANDSHAKE_TIMEOUT',
+  'WSLB_RESPONSE_TIMEOUT',
+])
