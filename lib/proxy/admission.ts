@@ -1,10 +1,11 @@
 import { WslbError, backendClosed, balancerClosed } from '../core/errors.ts'
 import { type Lease } from '../pool/lease.ts'
 import { type ProxyContext } from './context.ts'
+import { type PendingUpgrade } from './pending-upgrade.ts'
 
 /** How upgrades are treated for which there is no room now. */
 export interface Admission {
-  /** Milliseconds an upgrade waits at most until a backend takes its handshake. */
+  /** Milliseconds an upgrade waits for tokens at most, in all attempts. */
   readonly maxWait: number
   /** What a browser gets instead of a 503: its JavaScript sees a close code, but no status. */
   readonly browsers: false | 'close-1013'
@@ -15,9 +16,16 @@ export interface Admission {
  * with a backend that leaves service the upgrade goes elsewhere. Whoever waits is counted by the backend.
  * @throws WslbError `WSLB_CLIENT_GONE`, `WSLB_CLOSED`
  */
-export async function waitForToken(context: ProxyContext, lease: Lease, gone: AbortSignal): Promise<void> {
+export async function waitForToken(
+  context: ProxyContext,
+  upgrade: PendingUpgrade,
+  lease: Lease,
+): Promise<void> {
+  const { clock } = context
+  const { gone } = upgrade.client
   const { backend, tokenAt } = lease
-  const wait = tokenAt - context.clock.now()
+  const since = clock.now()
+  const wait = tokenAt - since
   if (wait <= 0) return
   backend.waiting++
   await new Promise<void>((resolve) => {
@@ -28,11 +36,12 @@ export async function waitForToken(context: ProxyContext, lease: Lease, gone: Ab
       backend.waiting--
       resolve()
     }
-    const timer = context.clock.schedule(wait, end)
+    const timer = clock.schedule(wait, end)
     gone.addEventListener('abort', end)
     lease.onCut = end
     if (gone.aborted) end()
   })
+  upgrade.waited += clock.now() - since
   if (gone.aborted) {
     backend.handshakes.giveBack(tokenAt)
     throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for a token')

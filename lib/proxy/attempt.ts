@@ -1,13 +1,23 @@
 import { type Backend } from '../core/backend.ts'
 import { type ErrorCode, WslbError, toWslbError } from '../core/errors.ts'
+import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
-import { type Pool } from '../pool/pool.ts'
+import { type Route } from './router.ts'
 
 /** What is known so far about serving one request; events and the access log are made from it. */
 export interface Trace {
-  pool: Pool | undefined
+  readonly request: IncomingRequest
+  /** By the clock. */
+  readonly startedAt: number
+  route: Route | undefined
+  /** The last one that was tried. */
   backend: Backend | undefined
   attempts: number
+}
+
+/** @param startedAt by the clock */
+export function traceOf(request: IncomingRequest, startedAt: number): Trace {
+  return { request, startedAt, route: undefined, backend: undefined, attempts: 0 }
 }
 
 type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease

@@ -5,7 +5,7 @@ import { type WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { enter, refuseTheRest, turn } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
-import { type Trace, attempt } from './attempt.ts'
+import { attempt, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange, clientGone } from './exchange.ts'
 import { type OwnAnswer, framed, refusal } from './refusal.ts'
@@ -27,8 +27,7 @@ export async function forward(
   awaitsContinue: boolean,
 ): Promise<void> {
   const { clock, events, settings } = context
-  const startedAt = clock.now()
-  const trace: Trace = { pool: undefined, backend: undefined, attempts: 0 }
+  const trace = traceOf(request, clock.now())
   const body = new RequestBody(message, response, { awaitsContinue, clock, silence: settings.timeouts.body })
   let bytesOut = 0
   let error: WslbError | undefined
@@ -44,8 +43,8 @@ export async function forward(
     if (answer) {
       bytesOut = send(response, answer, body)
     } else {
-      const { pool } = settings.router.route(request)
-      trace.pool = pool
+      trace.route = settings.router.route(request)
+      const { pool } = trace.route
       const acquire = (tried: ReadonlySet<Backend> | undefined) => pool.acquire(request, tried)
       await attempt(acquire, settings.attempts, trace, (lease) =>
         new Exchange({
@@ -74,10 +73,10 @@ export async function forward(
   if (!events.wants('request:done')) return
   events.emit('request:done', {
     request,
-    pool: trace.pool?.name,
+    pool: trace.route?.pool.name,
     backend: trace.backend?.id,
     status: response.headersSent ? response.statusCode : (error?.status ?? 499),
-    duration: clock.now() - startedAt,
+    duration: clock.now() - trace.startedAt,
     bytesIn: body.bytes,
     bytesOut,
     attempts: trace.attempts,

@@ -10,15 +10,15 @@ import { requestHeaders, responseHeaders, valuesOf, withoutField } from '../prot
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
 import { waitForToken } from './admission.ts'
-import { type Trace, attempt } from './attempt.ts'
+import { attempt, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { assertChunkedOnly } from './coding.ts'
 import { PendingClient } from './pending-client.ts'
+import { type PendingUpgrade } from './pending-upgrade.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
 import { runHook } from './run-hook.ts'
 import { asksLater, closeTryAgainLater } from './try-again-later.ts'
-import { type Route } from './router.ts'
 import { MessageMode } from './message-mode.ts'
 import { Tunnel } from './tunnel.ts'
 import { identityOf } from './tunnel-identity.ts'
@@ -34,12 +34,10 @@ export async function upgrade(
   // Behind a pipelined request: its response would end up in the middle of the WebSocket stream.
   if (isBusy(socket)) return void socket.destroy()
   const { clock, settings } = context
-  const startedAt = clock.now()
   const client = new PendingClient(socket, head, clock)
-  const trace: Trace = { pool: undefined, backend: undefined, attempts: 0 }
+  const pending: PendingUpgrade = { ...traceOf(request, clock.now()), client, waited: 0 }
   context.pending.add(client)
-  const rejected = (status: number, error?: WslbError) =>
-    reportReject(context, request, trace, startedAt, status, error)
+  const rejected = (status: number, error?: WslbError) => reportReject(context, pending, status, error)
   try {
     refuseAmbiguous(request)
     const key = checkHandshake(request)
@@ -53,22 +51,23 @@ export async function upgrade(
     }
 
     const route = settings.router.route(request)
-    const { pool } = route
-    trace.pool = pool
-    const acquire = (tried: ReadonlySet<Backend> | undefined) =>
-      pool.acquire(request, tried, context.settings.admission.maxWait)
-    const { lease, result } = await attempt(acquire, settings.attempts, trace, async (lease) => {
-      await waitForToken(context, lease, client.gone)
-      return { lease, result: await dialUpgrade(context, request, route, lease, key, client) }
+    pending.route = route
+    const acquire = (tried: ReadonlySet<Backend> | undefined) => {
+      const left = context.settings.admission.maxWait - pending.waited
+      return route.pool.acquire(request, tried, Math.max(0, left))
+    }
+    const { lease, result } = await attempt(acquire, settings.attempts, pending, async (lease) => {
+      await waitForToken(context, pending, lease)
+      return { lease, result: await dialUpgrade(context, pending, lease, key) }
     })
-    if (result.accepted) return open(context, client, request, route, lease, result, trace, startedAt)
+    if (result.accepted) return open(context, pending, lease, result)
     const { statusCode = 502 } = result.response
     await relayResponse(client, request, lease, result.response)
     rejected(statusCode)
   } catch (thrown) {
     const error = toWslbError(thrown)
     // Before a pool is known, an open balancer refuses nothing by itself: that was a hook, whose word stands.
-    const byHook = !trace.pool && context.state === 'open'
+    const byHook = !pending.route && context.state === 'open'
     if (!byHook && asksLater(context.settings.admission, request, error))
       closeTryAgainLater(client, request, clock)
     else client.answer(serializeAnswer(refusal(request, error)))
@@ -80,13 +79,12 @@ export async function upgrade(
 
 async function dialUpgrade(
   { clock, settings: { timeouts, ownCookies } }: ProxyContext,
-  request: IncomingRequest,
-  { onMessage }: Route,
+  { request, route, client: { gone } }: PendingUpgrade,
   lease: Lease,
   key: string,
-  { gone }: PendingClient,
 ): Promise<Accepted | Declined> {
   const { backend } = lease
+  const { onMessage } = route!
   const asked = requestHeaders(request, ownCookies)
   // Who reads messages must understand them: on such a route nothing like compression is agreed on (RFC 6455 §9.1).
   const headers = onMessage ? withoutField(asked, EXTENSIONS) : asked
@@ -141,14 +139,11 @@ function assertNoExtension(backend: Backend, { socket, rawHeaders }: Accepted): 
 /** The `101` goes out, and the two sockets become one tunnel. */
 function open(
   context: ProxyContext,
-  client: PendingClient,
-  request: IncomingRequest,
-  { name: route, pool, onMessage }: Route,
+  { request, startedAt, client, route, attempts }: PendingUpgrade,
   lease: Lease,
   { socket: upstream, head, rawHeaders }: Accepted,
-  { attempts }: Trace,
-  startedAt: number,
 ): void {
+  const { name, pool, onMessage } = route!
   const { clock, random, events, tunnels, sweeps, rebalances } = context
   const { backend } = lease
   const { early, ended } = client.release()
@@ -158,14 +153,14 @@ function open(
     id,
     request,
     backend,
-    route,
+    route: name,
     handshake,
     client: client.socket,
     upstream,
     clock,
     random,
     times: () => sweeps.times,
-    messages: onMessage && messageMode(context, id, request, backend, route),
+    messages: onMessage && messageMode(context, id, request, backend, name),
     onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
@@ -210,16 +205,14 @@ function messageMode(
 
 function reportReject(
   { clock, events }: ProxyContext,
-  request: IncomingRequest,
-  { pool, backend, attempts }: Trace,
-  startedAt: number,
+  { request, startedAt, route, backend, attempts }: PendingUpgrade,
   status: number,
   error: WslbError | undefined,
 ): void {
   const duration = clock.now() - startedAt
   events.emit('upgrade:reject', {
     request,
-    pool: pool?.name,
+    pool: route?.pool.name,
     backend: backend?.id,
     attempts,
     status,

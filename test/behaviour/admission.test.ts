@@ -59,7 +59,7 @@ t.test('after a mass close nobody gets more than it takes, and everybody gets in
   ])
   while (sum(waitingAt(balancer)) > 0) {
     await clock.advance(10)
-    await until(() => counted() === 200, 'those whose turn it was')
+    await until(() => counted() === 200, 'those whose token it was')
   }
   const clients = await Promise.all(knocking)
   for (const { arrivals } of backends) {
@@ -91,7 +91,7 @@ t.test('and so it is by the clock of the system', async (t) => {
   const allowed = (at: number) => perSecond * ((at - startedAt + 2) / 1_000 + 0.1)
   const early = arrivals.filter((at, i) => i + 1 > allowed(at))
   t.same(early, [], "a tenth of a second's worth, then one after the other")
-  t.ok(took > 490, `the last waited for its turn: ${Math.round(took)} ms`)
+  t.ok(took > 490, `the last waited for its token: ${Math.round(took)} ms`)
   await Promise.all(clients.map(close))
 })
 
@@ -116,13 +116,13 @@ t.test('those that leave the queue make no crowd of those behind them', async (t
   await waiting(6)
   while (arrivals.length < 7) {
     await clock.advance(100)
-    await until(() => arrivals.length + sum(waitingAt(balancer)) === 7, 'those whose turn it was')
+    await until(() => arrivals.length + sum(waitingAt(balancer)) === 7, 'those whose token it was')
   }
   t.same(arrivals, [0, 400, 500, 600, 700, 800, 900])
   await Promise.all((await Promise.all(knocking)).map(close))
 })
 
-t.test('a client that belongs to a backend waits for its turn there', async (t) => {
+t.test('a client that belongs to a backend waits for its token there', async (t) => {
   const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
   const { url, next } = await startBalancer(t, {
     backends: [spec(blue, rate(1)), spec(green)],
@@ -140,7 +140,7 @@ t.test('a client that belongs to a backend waits for its turn there', async (t) 
   }
   const took = (performance.now() - startedAt) * SPEED
   t.same(visits, ['blue', 'blue', 'blue'])
-  t.ok(took > 1_900, `the third had its turn after two seconds: ${Math.round(took)} ms`)
+  t.ok(took > 1_900, `the third had its token after two seconds: ${Math.round(took)} ms`)
   await Promise.all(clients.map(close))
 })
 
@@ -165,7 +165,7 @@ t.test('when all are busy: 503 with Retry-After, and requests are served all the
     },
     slow,
   )
-  for (let i = 0; i < 5; i++) t.match(await ask(url), { status: 200 }, 'requests take no turn')
+  for (let i = 0; i < 5; i++) t.match(await ask(url), { status: 200 }, 'requests take no token')
   const client = await wsClient(t, url)
   const rejected = next('upgrade:reject')
   const refused = await knock(t, port, { Accept: 'application/json', Origin: 'http://example.test' })
@@ -178,7 +178,36 @@ t.test('when all are busy: 503 with Retry-After, and requests are served all the
   await close(client)
 })
 
-t.test('an upgrade that goes elsewhere after a failure takes a turn there', async (t) => {
+t.test('an upgrade that fails here and there waits for maxWait in all, not each time', async (t) => {
+  const clock = new ManualClock()
+  const dead = async (id: string) => ({ id, url: await deadUrl(), ...rate(1) })
+  const { balancer, port } = await startBalancer(
+    t,
+    { backends: [await dead('a'), await dead('b')], admission: { maxWait: '3s' } },
+    { clock },
+  )
+  const durations: number[] = []
+  balancer.on('upgrade:reject', ({ duration, error }) => {
+    t.equal(error?.code, 'WSLB_CONNECT_FAILED')
+    durations.push(duration)
+  })
+  const settled = (count: number) =>
+    until(() => durations.length + sum(waitingAt(balancer)) === count, `${count} to wait or to have failed`)
+  // The first takes the tokens that are there, the others come two by two: a second on, and a second later again.
+  const clients = []
+  for (let count = 1; count <= 5; count++) {
+    clients.push(await knock(t, port))
+    await settled(count)
+  }
+  while (durations.length < 5) {
+    await clock.advance(1_000)
+    await settled(5)
+  }
+  t.same(durations, [0, 2_000, 2_000, 3_000, 3_000])
+  for (const { socket } of clients) socket.destroy()
+})
+
+t.test('an upgrade that goes elsewhere after a failure takes a token there', async (t) => {
   const green = await named(t, 'green')
   const { url, port, next } = await startBalancer(
     t,
@@ -197,7 +226,7 @@ t.test('an upgrade that goes elsewhere after a failure takes a turn there', asyn
   await close(client)
 })
 
-t.test('a client that leaves while it waits leaves nothing behind, and its turn to the next', async (t) => {
+t.test('a client that leaves while it waits leaves nothing behind, and its token to the next', async (t) => {
   const blue = await named(t, 'blue')
   const { balancer, url, port, next } = await startBalancer(
     t,
@@ -220,7 +249,7 @@ t.test('a client that leaves while it waits leaves nothing behind, and its turn 
   await Promise.all(clients.map(close))
 })
 
-t.test('a drain sends those that wait elsewhere, when their turn comes', async (t) => {
+t.test('a drain sends those that wait elsewhere, when their token comes', async (t) => {
   const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
   const { balancer, url, port, next } = await startBalancer(
     t,
@@ -269,7 +298,7 @@ t.test('what is cut at the deadline of a drain does not wait any longer', async 
   t.equal(durations.length, 2)
   t.same(waitingAt(balancer), [0])
   const longest = Math.max(...durations)
-  t.ok(longest < 900, `the next turn was a second away, ${Math.round(longest)} ms were waited`)
+  t.ok(longest < 900, `the next token was a second away, ${Math.round(longest)} ms were waited`)
   for (const { received } of waiting) t.match(received, /^HTTP\/1\.1 503 [^]*Retry-After: \d/)
   t.equal(blue.total, 1)
 })
@@ -344,7 +373,7 @@ t.test('a reload changes the pace, and takes it away', async (t) => {
   await Promise.all(clients.map(close))
 })
 
-t.test('pick() takes a turn for an upgrade, and does not wait', async (t) => {
+t.test('pick() takes a token for an upgrade, and does not wait', async (t) => {
   const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
   const { balancer } = await startBalancer(
     t,
