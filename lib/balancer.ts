@@ -198,6 +198,18 @@ export class Balancer implements AsyncDisposable, Controls {
   }
 
   /**
+   * Probes backends at once, and goes on until they are up, e.g. after {@link restore}. One without a health loop is.
+   * @param target as in {@link drain}
+   * @param options `signal` gives it up
+   * @throws WslbError `WSLB_UNKNOWN_BACKEND`, `WSLB_CLOSED`; the reason of the signal
+   */
+  async whenUp(target: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#assertOpen()
+    const members = this.#engine.pools.find(target)
+    await Promise.all(members.map(({ backend, pool }) => pool.whenUp(backend, signal)))
+  }
+
+  /**
    * Moves tunnels from backends that have more than their share of a pool to those that have less, e.g. after one was
    * added: the surplus is closed at the pace of the pool's `rebalance`, or of its defaults, and whoever comes back goes
    * where there is room. A second call joins the first.

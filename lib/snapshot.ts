@@ -54,6 +54,8 @@ export interface BackendSnapshot {
   readonly pool: string
   readonly url: string
   readonly health: Health
+  /** What was seen last of a failure; `null` while it is up. */
+  readonly trouble: string | null
   readonly adminState: AdminState
   readonly weight: number
   readonly backup: boolean
@@ -107,6 +109,7 @@ export function snapshotOf(
         pool,
         url: url.origin,
         health,
+        trouble: health === 'up' ? null : backend.trouble,
         adminState,
         weight,
         backup,

@@ -1,9 +1,14 @@
 import { type Balancer } from '../balancer.ts'
 import { type DrainOptions } from '../balancer-types.ts'
+import { type Problem } from '../config/problems.ts'
 import { fullName } from '../core/backend.ts'
+import { systemClock } from '../core/clock.ts'
+import { durationArgument } from '../core/duration.ts'
 import { type BackendDrainedEvent, type DrainProgressEvent } from '../core/events.ts'
 import { targeted } from '../pool/target.ts'
+import { type BackendSnapshot } from '../snapshot.ts'
 import { type Call, textOf } from './call.ts'
+import { Refused } from './refused.ts'
 
 /** The result of `drain`. Backends are named by id, or `pool/id` outside the default pool. */
 export interface DrainResult {
@@ -17,6 +22,12 @@ export interface DrainResult {
 
 /** The result of `restore`. */
 export type RestoreResult = Pick<DrainResult, 'target' | 'backends'>
+
+/** Told by a `restore` that waits. */
+export interface RestoreProgress {
+  /** The name of one that is up. */
+  readonly up: string
+}
 
 /** Begins a drain and, with `wait`, tells how far it has come until it is over. A client that leaves does not stop it. */
 export async function drain(balancer: Balancer, call: Call): Promise<DrainResult> {
@@ -47,15 +58,47 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
   return { target, backends, drained: [...drained], cut }
 }
 
-/** Puts what was drained back into service. */
-export function restore(balancer: Balancer, call: Call): RestoreResult {
+/** Puts what was drained back into service and, with `wait`, waits until all of it is up. */
+export async function restore(balancer: Balancer, call: Call, clock = systemClock): Promise<RestoreResult> {
   const target = textOf(call, 'target')
+  const { wait, deadline } = call.input
+  const limit = wait ? durationArgument('deadline', deadline) : 0
   balancer.restore(target)
-  return { target, backends: namesOf(balancer, target) }
+  const members = membersOf(balancer, target)
+  if (wait) {
+    const late = new AbortController()
+    const timer = clock.schedule(limit, () => late.abort())
+    const signal = AbortSignal.any([late.signal, call.signal])
+    const waits = members.map(async ({ id, pool }) => {
+      await balancer.whenUp(`${pool}/${id}`, { signal })
+      call.progress({ up: fullName({ id, pool }) } satisfies RestoreProgress)
+    })
+    const outcomes = await Promise.allSettled(waits)
+    timer.cancel()
+    const missed = members.filter((_member, index) => outcomes[index]!.status === 'rejected')
+    if (missed.length > 0) throw new Refused(missed.map((member) => stillDown(balancer, member)))
+  }
+  return { target, backends: members.map(fullName) }
+}
+
+function stillDown(balancer: Balancer, { id, pool }: Named): Problem {
+  const backend = balancer.snapshot().backends.find((one) => one.id === id && one.pool === pool)
+  const how = !backend
+    ? 'has left the config'
+    : backend.health === 'up'
+      ? 'has not answered'
+      : `is still ${backend.health}: ${backend.trouble}`
+  return { message: `${fullName({ id, pool })} ${how}` }
+}
+
+type Named = Pick<BackendSnapshot, 'id' | 'pool'>
+
+function membersOf(balancer: Balancer, target: string): Named[] {
+  return targeted(target, balancer.snapshot().backends, (backend) => backend)
 }
 
 function namesOf(balancer: Balancer, target: string): string[] {
-  return targeted(target, balancer.snapshot().backends, (backend) => backend).map(fullName)
+  return membersOf(balancer, target).map(fullName)
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -26,6 +26,11 @@ const DRAIN_FLAGS: Record<Exclude<keyof DrainFlags, keyof Flags | 'target'>, Opt
   wait: { type: 'boolean', default: true, describe: 'Wait until drained; --no-wait does not' },
 }
 
+const RESTORE_FLAGS: Record<Exclude<keyof RestoreFlags, keyof Flags | 'target'>, Options> = {
+  deadline: { type: 'string', default: '60s', describe: 'How long to wait at most' },
+  wait: { type: 'boolean', default: true, describe: 'Wait until up; --no-wait does not' },
+}
+
 /** Loaded when called: `wslb --help` needs neither esbuild nor undici. */
 export const COMMANDS: readonly Command[] = [
   {
@@ -70,7 +75,8 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'restore',
     operand: '<target>',
-    describe: 'Put it back into service',
+    describe: 'Put it back into service, and wait until it is up',
+    flags: RESTORE_FLAGS,
     run: async (flags) => (await import('./restore.ts')).restore(flags as RestoreFlags),
   },
 ]

@@ -53,6 +53,8 @@ export class Backend {
   readonly url: URL
   settings: BackendSettings
   health: Health = 'up'
+  /** What was seen last of a failure; of what is over as well. */
+  trouble = ''
   adminState: AdminState = 'active'
   /** Leases held now: open tunnels, handshakes under way, requests under way. */
   load = 0

@@ -59,6 +59,16 @@ export class HealthMonitor {
     this.#loops.get(backend)?.report(reason)
   }
 
+  /** Probes it at once, e.g. because it is wanted again. */
+  ask(backend: Backend): void {
+    this.#loops.get(backend)?.ask()
+  }
+
+  /** Probes it at once. @returns settles when it is up; one that has no loop is taken for up. @throws see ProbeLoop */
+  async whenUp(backend: Backend, signal?: AbortSignal): Promise<void> {
+    await this.#loops.get(backend)?.whenUp(signal)
+  }
+
   forget(backend: Backend): void {
     this.#loops.get(backend)?.stop()
     this.#loops.delete(backend)

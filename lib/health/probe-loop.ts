@@ -1,6 +1,6 @@
 import { type Backend } from '../core/backend.ts'
 import { type Timer } from '../core/clock.ts'
-import { WslbError, messageOf } from '../core/errors.ts'
+import { backendClosed, WslbError, messageOf } from '../core/errors.ts'
 import { type MonitorDependencies } from './monitor.ts'
 import { type HealthOptions } from './options.ts'
 import { HealthState, type OnTransition } from './state.ts'
@@ -14,6 +14,8 @@ export class ProbeLoop {
   #timer: Timer | undefined
   #dueAt = 0
   #running: AbortController | undefined
+  /** Who wants to know when it is up. */
+  readonly #waiting = new Set<(failure?: unknown) => void>()
   #stopped = false
 
   constructor(
@@ -49,14 +51,49 @@ export class ProbeLoop {
     if (wasUp && !this.#running) this.#schedule(0)
   }
 
+  /** Probes at once; what a probe under way has seen may be out of date. */
+  ask(): void {
+    this.#giveUp()
+    this.#schedule(0)
+  }
+
+  /**
+   * Probes at once, and as long as it takes.
+   * @returns settles when the backend has answered and is up
+   * @throws the reason of the signal; WslbError `WSLB_CLOSED` when it is no longer watched
+   */
+  async whenUp(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    this.ask()
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = () => settle(signal!.reason)
+      const settle = (failure?: unknown) => {
+        signal?.removeEventListener('abort', giveUp)
+        this.#waiting.delete(settle)
+        if (failure === undefined) resolve()
+        else reject(failure)
+      }
+      signal?.addEventListener('abort', giveUp)
+      this.#waiting.add(settle)
+    })
+  }
+
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
-    this.#running?.abort(new Error('the backend is no longer watched'))
+    this.#giveUp()
+    for (const settle of this.#waiting) settle(backendClosed(this.#backend, false))
     this.#state.stop()
   }
 
+  /** Whatever a probe under way finds out is of no interest. */
+  #giveUp(): void {
+    this.#running?.abort()
+    this.#running = undefined
+  }
+
   #schedule(delay: number): void {
+    if (this.#stopped) return
     this.#timer?.cancel()
     this.#dueAt = this.#deps.clock.now() + delay
     this.#timer = this.#deps.clock.schedule(delay, () => void this.#probe())
@@ -78,11 +115,12 @@ export class ProbeLoop {
       (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     )
     timer.cancel()
+    if (this.#running !== running) return
     this.#running = undefined
-    if (this.#stopped) return
     if (!failure) this.#state.succeeded()
     else if (isOurOwn(failure.error)) this.#state.unknown()
     else this.#state.failed(`probe: ${messageOf(failure.error)}`)
+    if (!failure && this.#backend.health === 'up') for (const settle of this.#waiting) settle()
     this.#schedule(Math.max(0, this.#period() - (clock.now() - startedAt)))
   }
 
@@ -90,11 +128,11 @@ export class ProbeLoop {
     return this.#deps.random() * Math.min(this.#options.interval, 1_000)
   }
 
-  /** A suspect backend is asked often enough to be cleared well before the debounce has passed. */
+  /** A suspect backend is asked often enough to be cleared well before the debounce has passed; so is an awaited one. */
   #period(): number {
     const { interval, debounce } = this.#options
-    const period =
-      this.#backend.health === 'suspect' ? Math.min(interval, Math.max(debounce / 10, 100)) : interval
+    const isUrgent = this.#backend.health === 'suspect' || this.#waiting.size > 0
+    const period = isUrgent ? Math.min(interval, Math.max(debounce / 10, 100)) : interval
     return period * (0.9 + 0.2 * this.#deps.random())
   }
 }

@@ -23,7 +23,6 @@ export class HealthState {
   readonly #onTransition: OnTransition
   options: DebounceOptions
   #timer: Timer | undefined
-  #reason = ''
   #successes = 0
 
   constructor(backend: Backend, options: DebounceOptions, clock: Clock, onTransition: OnTransition) {
@@ -36,7 +35,7 @@ export class HealthState {
   }
 
   failed(reason: string): void {
-    this.#reason = reason
+    this.#backend.trouble = reason
     this.#successes = 0
     if (this.#backend.health !== 'up') return
     this.#become('suspect')
@@ -76,6 +75,6 @@ export class HealthState {
   #become(health: Health): void {
     const before = this.#backend.health
     this.#backend.health = health
-    this.#onTransition(before, health, this.#reason)
+    this.#onTransition(before, health, this.#backend.trouble)
   }
 }

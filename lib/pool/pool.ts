@@ -244,6 +244,13 @@ export class Pool {
   setAdminState(backend: Backend, state: AdminState): void {
     backend.adminState = state
     this.#changed(backend)
+    // Whoever takes it out of service may do something to it.
+    if (state === 'active') this.#monitor?.ask(backend)
+  }
+
+  /** Probes a backend at once. @returns settles when it is up; at once without a health loop. @throws see ProbeLoop */
+  async whenUp(backend: Backend, signal?: AbortSignal): Promise<void> {
+    await this.#monitor?.whenUp(backend, signal)
   }
 
   readonly #changed = (backend: Backend): void => {

@@ -189,3 +189,60 @@ t.test('a probe that failed for want of something of ours says nothing: no healt
   t.equal(backend.health, 'up', 'the success before the shortage still counts')
   t.same(told, ['backend:suspect reset', 'backend:down probe: answered 500', 'backend:up'])
 })
+
+t.test('a backend that is asked for is probed at once, and often until it is up', async (t) => {
+  const { clock, backend, state, monitor } = watched({ interval: 3_600_000, debounce: 2_000, rise: 2 })
+  await clock.advance(1_000)
+  state.well = false
+  monitor.ask(backend)
+  await clock.advance(0)
+  t.match([state.probes, backend.health], [2, 'suspect'])
+  await clock.advance(2_000)
+  t.match([backend.health, backend.trouble], ['down', 'probe: answered 500'])
+
+  let up = false
+  void monitor.whenUp(backend).then(() => (up = true))
+  const before = state.probes
+  await clock.advance(1_000)
+  t.equal(state.probes, before + 6, 'one now, then one each tenth of the debounce')
+  state.well = true
+  await clock.advance(200)
+  t.notOk(up, 'one success is not enough')
+  await clock.advance(200)
+  t.ok(up)
+  const after = state.probes
+  await clock.advance(1_000_000)
+  t.equal(state.probes, after, 'nobody waits: the interval holds again')
+})
+
+t.test('what a probe under way finds out is not the answer to a later question', async (t) => {
+  const answers: (() => void)[] = []
+  const probe = () => new Promise<void>((resolve) => answers.push(resolve))
+  const { clock, backend, monitor } = watched({ probe })
+  await clock.advance(1_000)
+  let up = false
+  void monitor.whenUp(backend).then(() => (up = true))
+  await clock.advance(0)
+  t.equal(answers.length, 2)
+  answers[0]!()
+  await settled()
+  t.notOk(up, 'up as it was said to be, it has not answered')
+  answers[1]!()
+  await settled()
+  t.ok(up)
+})
+
+t.test('whoever waits for a backend is told when it is in vain', async (t) => {
+  const { clock, backend, state, monitor } = watched()
+  state.well = false
+  const limit = new AbortController()
+  const [late, gone] = [monitor.whenUp(backend, limit.signal), monitor.whenUp(backend)]
+  await clock.advance(0)
+  limit.abort(new Error('late'))
+  await t.rejects(late, { message: 'late' })
+  await t.rejects(monitor.whenUp(backend, limit.signal), { message: 'late' })
+  monitor.forget(backend)
+  await t.rejects(gone, { code: 'WSLB_CLOSED' })
+  await monitor.whenUp(backend)
+  t.equal(clock.pending, 0)
+})
