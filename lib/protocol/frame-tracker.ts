@@ -1,8 +1,7 @@
+import { LONGEST_HEADER, headerSize, payloadLength } from './frame-header.ts'
+
 /** RFC 6455 §5.2. */
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
-
-/** The longest header: two bytes, a 64-bit length, a masking key. */
-const LONGEST_HEADER = 14
 
 /**
  * Follows the frames of one direction of a WebSocket (RFC 6455 §5.2) without touching them: headers are read,
@@ -16,16 +15,18 @@ export class FrameTracker {
   bytes = 0
   /** A Close frame has begun: what follows it, if anything, means nothing (RFC 6455 §5.5.1). */
   closing = false
-  /** Code of the Close frame that went by; 1005 when it had none (RFC 6455 §7.1.5). */
+  /** Code of the first Close frame; 1005 when it had none (RFC 6455 §7.1.5). */
   closeCode: number | undefined
-  /** A fragmented message has begun and not ended. Control frames may stand between its frames (§5.4). */
+  /** A data message has begun and not ended. Control frames may stand between its frames (§5.4). */
   inMessage = false
   /** Offset in the last chunk where its last frame boundary lies; -1 when it has none. */
   lastBoundary = -1
-  /** Offset in the last chunk where a Close frame begins; -1 when none does. */
+  /** Offset in the last chunk where the first Close frame begins; -1 when it does not. */
   closeStart = -1
 
   #payloadLeft = 0
+  /** With the frame under way its message ends. */
+  #endsMessage = false
   /** A header that a chunk has ended in; most streams never need it. */
   #header: Uint8Array | undefined
   #headerLength = 0
@@ -63,6 +64,7 @@ export class FrameTracker {
       }
       if (this.#payloadLeft === 0 && this.#headerLength === 0) {
         this.lastBoundary = offset
+        if (this.#endsMessage) this.#endMessage()
         return offset
       }
     } while (offset < length)
@@ -72,7 +74,7 @@ export class FrameTracker {
   /** @returns the offset behind what it has read */
   #readHeader(chunk: Uint8Array, start: number): number {
     const kept = this.#headerLength
-    if (kept === 0 && (chunk[start]! & 0x0f) === OPCODE.close) {
+    if (kept === 0 && !this.closing && (chunk[start]! & 0x0f) === OPCODE.close) {
       this.closing = true
       this.closeStart = start
     }
@@ -106,9 +108,9 @@ export class FrameTracker {
     this.frames++
     const opcode = first & 0x0f
     if (opcode < OPCODE.close) {
-      this.inMessage = (first & 0x80) === 0
-      if (!this.inMessage) this.messages++
-    } else if (opcode === OPCODE.close) {
+      this.inMessage = true
+      this.#endsMessage = (first & 0x80) !== 0
+    } else if (opcode === OPCODE.close && this.closeCode === undefined) {
       this.closeCode = 1005
       if (this.#payloadLeft >= 2) {
         const keyAt = at + headerSize(second) - 4
@@ -117,25 +119,18 @@ export class FrameTracker {
     }
   }
 
+  #endMessage(): void {
+    this.#endsMessage = false
+    this.inMessage = false
+    this.messages++
+  }
+
   #readClose(payload: Uint8Array): void {
     const code = this.#close!.read(payload)
     if (code === undefined) return
     this.closeCode = code
     this.#close = undefined
   }
-}
-
-function headerSize(second: number): number {
-  const length = second & 0x7f
-  return 2 + (length === 127 ? 8 : length === 126 ? 2 : 0) + ((second & 0x80) === 0 ? 0 : 4)
-}
-
-function payloadLength(header: Uint8Array, at: number): number {
-  const length = header[at + 1]! & 0x7f
-  if (length < 126) return length
-  let value = 0
-  for (let i = at + 2; i < at + (length === 126 ? 4 : 10); i++) value = value * 256 + header[i]!
-  return value
 }
 
 /** The first two payload bytes of a Close frame, unmasked where they are masked. */

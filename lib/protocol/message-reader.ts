@@ -2,12 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { type ErrorCode, WslbError } from '../core/errors.ts'
 import { Assembly } from './assembly.ts'
 import { isCloseCode } from './close-code.ts'
+import { LONGEST_HEADER, headerSize, payloadLength } from './frame-header.ts'
 import { OPCODE } from './frame-tracker.ts'
 import { LONGEST_PAYLOAD } from './frame-writer.ts'
 import { applyMask } from './mask.ts'
-
-/** Two bytes, a 64-bit length, a masking key. */
-const LONGEST_HEADER = 14
 
 /** A whole message, or a control frame. */
 export interface Received {
@@ -117,7 +115,7 @@ export class MessageReader {
     this.frames++
     this.#opcode = first & 0x0f
     this.#final = (first & 0x80) !== 0
-    this.#left = payloadLength(header)
+    this.#left = payloadLength(header, 0)
     this.#taken = 0
     if ((first & 0x70) !== 0) throw this.#bad('a reserved bit is set')
     if (masked !== this.#masked)
@@ -202,15 +200,4 @@ export class MessageReader {
     this.close()
     return new WslbError(code, message, { blame: this.#sender })
   }
-}
-
-function headerSize(second: number): number {
-  const length = second & 0x7f
-  return 2 + (length === 127 ? 8 : length === 126 ? 2 : 0) + ((second & 0x80) === 0 ? 0 : 4)
-}
-
-function payloadLength(header: Buffer): number {
-  const length = header[1]! & 0x7f
-  if (length < 126) return length
-  return length === 126 ? header.readUInt16BE(2) : Number(header.readBigUInt64BE(2))
 }

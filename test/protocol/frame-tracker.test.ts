@@ -108,6 +108,41 @@ t.test('a message is open between its fragments', async (t) => {
   t.equal(tracker.messages, 1)
 })
 
+t.test('a message counts when the last of it is through, not when it is announced', async (t) => {
+  const tracker = new FrameTracker()
+  const states: (number | boolean)[][] = []
+  const bytes = Buffer.concat([
+    frame(1, Buffer.from('ab')),
+    frame(9, Buffer.from('p')),
+    frame(2, Buffer.alloc(0)),
+  ])
+  for (const byte of bytes) {
+    tracker.track(Buffer.from([byte]))
+    states.push([tracker.messages, tracker.inMessage])
+  }
+  const [none, under, one, two] = [
+    [0, false],
+    [0, true],
+    [1, false],
+    [2, false],
+  ]
+  t.strictSame(states, [none, under, under, one, one, one, one, one, two])
+})
+
+t.test('the first Close is the Close, whatever follows it', async (t) => {
+  const first = Buffer.concat([frame(1, Buffer.from('a'), { mask }), closeFrame(4001, 'first', true)])
+  const both = Buffer.concat([first, closeFrame(4002, 'second', true)])
+  const tracker = new FrameTracker()
+  tracker.track(both)
+  t.strictSame([tracker.closeCode, tracker.closeStart], [4001, 7])
+  const byteByByte = new FrameTracker()
+  for (const byte of both) byteByByte.track(Buffer.from([byte]))
+  t.equal(byteByByte.closeCode, 4001)
+  const without = new FrameTracker()
+  without.track(Buffer.concat([frame(8, Buffer.alloc(0), { mask }), closeFrame(4002, '', true)]))
+  t.equal(without.closeCode, 1005)
+})
+
 t.test('a frame of 5 GiB is followed by its length', async (t) => {
   const tracker = new FrameTracker()
   tracker.track(Buffer.from([0x82, 127, ...bigEndian(5 * 2 ** 30)]))
