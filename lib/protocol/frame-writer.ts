@@ -1,5 +1,6 @@
 import { OPCODE } from './frame-tracker.ts'
-import { applyMask, writeKey } from './mask.ts'
+import { applyMask } from './mask.ts'
+import { writeRandom } from './random-bytes.ts'
 
 /** A control frame has at most 125 bytes of payload (RFC 6455 §5.5). */
 export const LONGEST_PAYLOAD = 125
@@ -38,7 +39,8 @@ export function dataFrame(opcode: number, payload: Uint8Array, masked: boolean):
   if (lengthSize === 8) frame.writeBigUInt64BE(BigInt(length), 2)
   frame.set(payload, start)
   if (masked) {
-    writeKey(frame, start - 4)
+    // A masking key that nobody can foretell (§5.3).
+    writeRandom(frame, start - 4, 4)
     applyMask(frame.subarray(start), frame.subarray(start - 4, start))
   }
   return frame

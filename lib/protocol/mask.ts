@@ -1,18 +1,3 @@
-import { randomFillSync } from 'node:crypto'
-
-/** Asking the system for four random bytes at a time costs more than masking a short message with them. */
-const keys = Buffer.alloc(8 * 1024)
-let used = keys.length
-
-/** Writes a masking key nobody can foretell (RFC 6455 §5.3). */
-export function writeKey(frame: Buffer, at: number): void {
-  if (used === keys.length) {
-    randomFillSync(keys)
-    used = 0
-  }
-  keys.copy(frame, at, used, (used += 4))
-}
-
 const FEW = 32
 const keyBytes = new Uint8Array(4)
 const keyWord = new Int32Array(keyBytes.buffer)

@@ -1,15 +1,18 @@
-import { randomBytes } from 'node:crypto'
 import { type Socket } from 'node:net'
 import { type Duplex } from 'node:stream'
 import { type Clock } from '../core/clock.ts'
 import { OPCODE } from '../protocol/frame-tracker.ts'
 import { controlFrame } from '../protocol/frame-writer.ts'
+import { writeRandom } from '../protocol/random-bytes.ts'
 import { type Flow } from './flow.ts'
 
 /** Half periods of silence: after which of them to ask, to ask again, and to give up. */
 const ASK = 2
 const ASK_AGAIN = 4
 const GIVE_UP = 6
+
+/** Bytes by which the answer to a Ping is known. */
+const NONCE = 8
 
 export interface PulseOptions {
   readonly socket: Duplex
@@ -88,7 +91,8 @@ export class Pulse {
 
   #ping(): boolean {
     const { sends, receives, masked, clock } = this.#options
-    const nonce = randomBytes(8)
+    const nonce = Buffer.allocUnsafe(NONCE)
+    writeRandom(nonce, 0, NONCE)
     if (!receives.inject(controlFrame(OPCODE.ping, nonce, masked))) return false
     const sentAt = clock.now()
     sends.awaitPong(nonce, () => (this.rtt = clock.now() - sentAt))

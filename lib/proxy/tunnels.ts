@@ -41,6 +41,11 @@ export class Tunnels {
     return [...(this.#byBackend.get(backend) ?? [])]
   }
 
+  /** Whoever comes or leaves while it is gone through is no trouble. */
+  [Symbol.iterator](): Iterator<Tunnel, undefined> {
+    return this.#byId.values()
+  }
+
   all(): readonly Tunnel[] {
     return [...this.#byId.values()]
   }
