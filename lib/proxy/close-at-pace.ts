@@ -12,6 +12,11 @@ export interface PacedClose extends CloseReason {
   readonly order: DrainOrder
   /** Whether a tunnel whose moment has come is still to be closed. @default every one is */
   readonly still?: (tunnel: Tunnel) => boolean
+  /**
+   * What is open when the time is over: handshakes that were under way at the beginning. They are looked for from then on.
+   * @default nobody comes late
+   */
+  readonly latecomers?: () => readonly Tunnel[]
 }
 
 /** How often to look for handshakes that were under way, once the time is over. */
@@ -24,16 +29,16 @@ const OWED = 250
 
 /**
  * Closes tunnels evenly over a time: each has a slot of its own and a random moment in it, so that the clients neither
- * come back in one burst nor on a beat. Handshakes that were under way at the beginning are closed at the end.
- * @param open the tunnels that are open when it is called, the oldest first
+ * come back in one burst nor on a beat.
+ * @param open the tunnels to be closed, the oldest first
  * @returns stops it; what is still open lives on
  */
 export function closeAtPace(
-  open: () => readonly Tunnel[],
-  { cause, over, order, code, reason, still = () => true }: PacedClose,
+  open: readonly Tunnel[],
+  { cause, over, order, code, reason, still = () => true, latecomers }: PacedClose,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Cancellable {
-  const tunnels = inOrder(open(), order, random)
+  const tunnels = inOrder(open, order, random)
   const endsAt = clock.now() + over
   let slotEnd = clock.now()
   let next = 0
@@ -56,17 +61,20 @@ export function closeAtPace(
     do {
       const tunnel = tunnels[next++]!
       if (still(tunnel)) tunnel.close(cause, { code, reason })
-      if (next === tunnels.length) return at(endsAt, closeLatecomers)
+      if (next === tunnels.length) return awaitLatecomers(endsAt)
       due = drawMoment()
     } while (due <= clock.now() && !stopped)
     at(due, closeDue)
   }
-  const closeLatecomers = () => {
-    for (const tunnel of open()) if (still(tunnel)) tunnel.close(cause, { code, reason })
-    at(clock.now() + LATE, closeLatecomers)
+  const awaitLatecomers = (until: number) => {
+    if (!latecomers) return
+    at(until, () => {
+      for (const tunnel of latecomers()) if (still(tunnel)) tunnel.close(cause, { code, reason })
+      awaitLatecomers(clock.now() + LATE)
+    })
   }
   if (tunnels.length > 0) at(drawMoment(), closeDue)
-  else at(endsAt, closeLatecomers)
+  else awaitLatecomers(endsAt)
   return {
     cancel: () => {
       stopped = true

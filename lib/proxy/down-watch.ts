@@ -97,7 +97,7 @@ class Inquiry implements Cancellable {
     // A late answer is an answer too.
     const still = (tunnel: Tunnel) => isSilent(tunnel) && clock.now() <= latest
     const how = { cause: 'down', over: OVER, order, code, reason, still } as const
-    if (silent.length > 0) this.#closing = closeAtPace(() => silent.splice(0), how, this.#deps)
+    if (silent.length > 0) this.#closing = closeAtPace(silent, how, this.#deps)
   }
 }
 

@@ -131,7 +131,7 @@ class Drain {
     const { deadline, ...how } = this.#plan
     const open = () => tunnels.of(backend).filter(({ ending }) => !ending)
     this.#underWay = [
-      closeAtPace(open, { ...how, cause: this.#cause }, this.#deps),
+      closeAtPace(open(), { ...how, cause: this.#cause, latecomers: open }, this.#deps),
       clock.schedule(deadline, () => this.#cutTheRest()),
       this.#progress,
       pool.leases.whenIdle(backend, () => this.#drained(0)),

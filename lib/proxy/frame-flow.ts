@@ -5,6 +5,12 @@ import { PongFilter } from '../protocol/pong-filter.ts'
 import { type Flow, type FlowCounts } from './flow.ts'
 
 /**
+ * Milliseconds: a sender that still talks then, and has not answered our Ping, will not. Looking for its answer costs;
+ * one that comes all the same passes, as any Pong that nobody asked for.
+ */
+const PATIENCE = 60_000
+
+/**
  * Passes on what comes as it comes, with back-pressure, and follows it frame by frame.
  *
  *     open ──▶ until-boundary ──▶ over      endWith: our Close as soon as a frame ends
@@ -26,6 +32,8 @@ export class FrameFlow implements Flow {
   /** Messages of ours that have not found a place yet. */
   #waiting: { readonly message: Buffer; readonly onSent: () => void }[] | undefined
   #pongs: PongFilter | undefined
+  /** When the last answer was asked for. */
+  #askedAt = 0
 
   constructor(from: Duplex, to: Duplex, clock: Clock) {
     this.#from = from
@@ -84,6 +92,7 @@ export class FrameFlow implements Flow {
     if (this.#state !== 'open') return
     this.#pongs ??= new PongFilter(this.#tracker)
     this.#pongs.await(payload, onPong)
+    this.#askedAt = this.#clock.now()
   }
 
   endWith(close: Buffer): void {
@@ -139,8 +148,8 @@ export class FrameFlow implements Flow {
   }
 
   #noteActivity(): void {
-    const { messages, inMessage, atBoundary } = this.#tracker
-    if (messages === this.#messages && !inMessage && atBoundary) return
+    const { messages, inMessage } = this.#tracker
+    if (messages === this.#messages && !inMessage) return
     this.#messages = messages
     this.#activeAt = this.#clock.now()
   }
@@ -150,6 +159,7 @@ export class FrameFlow implements Flow {
     this.#noteActivity()
     if (this.#waiting && this.#betweenMessages) this.#sendWaiting()
     if (pongs.done) this.#pongs = undefined
+    else if (this.#activeAt > this.#askedAt + PATIENCE) this.#stopFiltering()
   }
 
   #stopFiltering(): void {

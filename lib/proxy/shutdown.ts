@@ -42,8 +42,9 @@ export class Shutdown {
     rebalances.stop()
     listeners.close()
     this.#progress = new Progress({ target: '*', left: () => pools.load, deadline, clock, events })
+    const open = () => tunnels.all()
     this.#underWay = [
-      closeAtPace(() => tunnels.all(), { cause: 'shutdown', ...how }, context),
+      closeAtPace(open(), { cause: 'shutdown', ...how, latecomers: open }, context),
       clock.schedule(deadline, () => this.cut()),
       this.#progress,
     ]

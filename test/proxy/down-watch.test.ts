@@ -103,6 +103,15 @@ t.test(
   },
 )
 
+t.test('drain: once the silent ones are closed, it only waits for the next round', async (t) => {
+  const { clock, backend, watch, open, ended } = watching()
+  for (let i = 0; i < 3; i++) open(silent)
+  watch.review(backend, 'drain')
+  await clock.advance(10_000)
+  t.strictSame([ended.length, clock.pending], [3, 1])
+  watch.stop()
+})
+
 t.test('drain: after a stall of this process everybody is asked anew', async (t) => {
   const { clock, backend, watch, open, asked, ended } = watching()
   let heard = false

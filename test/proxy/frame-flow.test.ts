@@ -201,6 +201,58 @@ t.test('several Pings may be in the air; the answer to the latest stands for tho
   t.equal(answered.at(-1), 'unanswered 99')
 })
 
+t.test('two Closes in one chunk: ours stands in place of the first, and nothing behind it', async (t) => {
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new FrameFlow(from, to, new ManualClock())
+  flow.endAtClose(closeFrame(1001, '', true))
+  flow.pass(Buffer.concat([closeFrame(4001, 'first', true), closeFrame(4002, 'second', true)]))
+  const bytes = Buffer.concat(to.written)
+  t.equal(bytes.length, closeFrame(1001, '', true).length)
+  t.strictSame(parse(bytes, true).close, { code: 1001, reason: '' })
+  t.equal(flow.closeCode, 4001)
+})
+
+t.test('activity is something of a message, not of a control frame', async (t) => {
+  const clock = new ManualClock()
+  const flow = new FrameFlow(new FakeLeg(), new FakeLeg(), clock)
+  const passAt = async (bytes: Buffer) => {
+    await clock.advance(10)
+    flow.pass(bytes)
+    return flow.activeAt
+  }
+  const ping = controlFrame(9, Buffer.from('ping'), true)
+  t.equal(await passAt(ping.subarray(0, 8)), 0)
+  t.equal(await passAt(ping.subarray(8)), 0)
+  const message = Buffer.from([0x81, 3, 97, 98, 99])
+  t.equal(await passAt(message.subarray(0, 3)), 30)
+  t.equal(await passAt(message.subarray(3, 4)), 40)
+  t.equal(flow.counts.messages, 0)
+  t.equal(await passAt(message.subarray(4)), 50)
+  t.equal(flow.counts.messages, 1)
+})
+
+t.test('who talks for a minute and does not answer is not waited for any more', async (t) => {
+  const clock = new ManualClock()
+  const [from, to] = [new FakeLeg(), new FakeLeg()]
+  const flow = new FrameFlow(from, to, clock)
+  const say = async (milliseconds: number, bytes: Buffer) => {
+    await clock.advance(milliseconds)
+    to.written.length = 0
+    flow.pass(bytes)
+    return Buffer.concat(to.written)
+  }
+  const message = Buffer.from([0x81, 1, 97])
+  const pong = (nonce: string) => controlFrame(10, Buffer.from(nonce), false)
+  flow.awaitPong(Buffer.from('one'), () => t.pass('in time'))
+  await say(60_000, message)
+  t.equal((await say(0, pong('one'))).length, 0, 'taken out')
+  flow.awaitPong(Buffer.from('two'), () => t.fail('too late'))
+  t.strictSame(await say(60_001, message), message)
+  t.strictSame(await say(0, pong('two')), pong('two'))
+  flow.awaitPong(Buffer.from('three'), () => t.pass('asked anew'))
+  t.equal((await say(0, pong('three'))).length, 0)
+})
+
 t.test('nothing is put in within a frame or behind a Close', async (t) => {
   const [from, to] = [new FakeLeg(), new FakeLeg()]
   const flow = new FrameFlow(from, to, new ManualClock())
