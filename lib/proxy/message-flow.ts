@@ -6,7 +6,7 @@ import { OPCODE } from '../protocol/frame-tracker.ts'
 import { controlFrame, dataFrame } from '../protocol/frame-writer.ts'
 import { MessageReader, type Received } from '../protocol/message-reader.ts'
 import { type Flow, type FlowCounts } from './flow.ts'
-import { type MessageSender } from './message-hook.ts'
+import { type MessageRule, type MessageSender } from './message-hook.ts'
 import { type MessageMode } from './message-mode.ts'
 import { type MessageStop, closedByError, closedByHook } from './message-stop.ts'
 import { messageFrame, orderOf } from './message-verdict.ts'
@@ -122,11 +122,11 @@ export class MessageFlow implements Flow {
     this.#pumping = true
     const { from, to } = this.#options
     if (!to.writable) this.#drop()
-    this.#heedRule()
+    const rule = this.#heedRule()
     while (this.#hasRoom) {
       const received = this.#read()
       if (!received) break
-      this.#take(received)
+      this.#take(received, rule)
     }
     this.#pumping = false
     if (this.#finishing && !this.#reader.hasMore) this.#finishNow(this.#finishing)
@@ -134,12 +134,15 @@ export class MessageFlow implements Flow {
     else from.pause()
   }
 
-  #heedRule(): void {
+  /** The rule of now. Nobody keeps it: a config that has been replaced is let go. */
+  #heedRule(): MessageRule | undefined {
     const { mode, sender } = this.#options
     const rule = mode.ruleFor(sender)
-    if (!rule) return
-    this.#maxSize = rule.maxSize
-    this.#concurrency = rule.concurrency
+    if (rule) {
+      this.#maxSize = rule.maxSize
+      this.#concurrency = rule.concurrency
+    }
+    return rule
   }
 
   get #hasRoom(): boolean {
@@ -157,9 +160,9 @@ export class MessageFlow implements Flow {
     }
   }
 
-  #take(received: Received): void {
+  #take(received: Received, rule: MessageRule | undefined): void {
     const { opcode, payload } = received
-    if (opcode < OPCODE.close) return this.#ask(received)
+    if (opcode < OPCODE.close) return this.#ask(received, rule)
     if (opcode === OPCODE.close) {
       this.#deaf = true
       this.#closeComes = true
@@ -170,10 +173,9 @@ export class MessageFlow implements Flow {
   }
 
   /** Has the hook look at a message. */
-  #ask(received: Received): void {
+  #ask(received: Received, rule: MessageRule | undefined): void {
     const { clock, mode, sender } = this.#options
     this.activeAt = clock.now()
-    const rule = mode.ruleFor(sender)
     if (!rule) return this.#order.add(() => this.#forward(received))
     const data = received.opcode === OPCODE.text ? received.payload.toString() : received.payload
     let verdict: unknown

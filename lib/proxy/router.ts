@@ -23,6 +23,8 @@ export interface Route {
 
 /** Host and path → route. The first one that matches decides. */
 export class Router {
+  /** The first of each name. */
+  readonly #byName = new Map<string, Route>()
   readonly #routes: readonly (Route & { readonly matches: (request: IncomingRequest) => boolean })[]
 
   constructor(routes: readonly RouteSpec[], pools: ReadonlyMap<string, Pool>) {
@@ -36,6 +38,7 @@ export class Router {
         onMessage,
       }
     })
+    for (const route of this.#routes) if (!this.#byName.has(route.name)) this.#byName.set(route.name, route)
   }
 
   /** @throws WslbError `WSLB_NO_ROUTE` (404) */
@@ -47,7 +50,7 @@ export class Router {
 
   /** Of the route with that name, for tunnels that a former config has opened. */
   onMessage(name: string): MessageRule | undefined {
-    return this.#routes.find((route) => route.name === name)?.onMessage
+    return this.#byName.get(name)?.onMessage
   }
 
   match(request: IncomingRequest): Route | undefined {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { type Pool } from '../../lib/pool/pool.ts'
+import { type MessageRule } from '../../lib/proxy/message-hook.ts'
 import { Router, type RouteSpec } from '../../lib/proxy/router.ts'
 import { plainRequest } from '../support/plain.ts'
 
@@ -39,3 +40,21 @@ t.test('the first route that matches decides', async (t) => {
   t.equal(routed(routes, 'b.test', '/x/1'), 'pool1')
   t.equal(routed(routes, 'a.test', '/y'), 'pool2')
 })
+
+t.test(
+  'the rule for messages is found by the name of the route; the first of that name counts',
+  async (t) => {
+    const rules = [1, 2, 3].map((maxSize) => ({ maxSize }) as MessageRule)
+    const router = new Router(
+      [
+        { host: 'a.test', path: '/x', pool: 'p', onMessage: rules[0] },
+        { host: undefined, path: 'a.test/x', pool: 'p', onMessage: rules[1] },
+        { host: undefined, path: undefined, pool: 'p', onMessage: rules[2] },
+      ],
+      new Map(),
+    )
+    t.equal(router.onMessage('a.test/x'), rules[0])
+    t.equal(router.onMessage('*'), rules[2])
+    t.equal(router.onMessage('/gone'), undefined)
+  },
+)
