@@ -18,7 +18,13 @@ import { Shutdown } from './proxy/shutdown.ts'
 import { type CloseReason } from './proxy/tunnel-options.ts'
 import { upgrade } from './proxy/upgrade.ts'
 import { forward } from './proxy/forward.ts'
-import { type Snapshot, type TunnelSnapshot, snapshotOf, tunnelSnapshot } from './snapshot.ts'
+import {
+  type Snapshot,
+  type SnapshotOptions,
+  type TunnelSnapshot,
+  snapshotOf,
+  tunnelSnapshot,
+} from './snapshot.ts'
 
 /**
  * Makes a balancer. Validates the config and opens nothing: that is {@link Balancer.listen}'s part.
@@ -224,9 +230,9 @@ export class Balancer implements AsyncDisposable, Controls {
     return { closed: results.reduce((sum, { closed }) => sum + closed, 0) }
   }
 
-  /** The state of everything, open tunnels included, as plain JSON. */
-  snapshot(): Snapshot {
-    return snapshotOf(this.#engine, this.#shutdown?.progress)
+  /** The state of everything, open tunnels included unless they are left out, as plain JSON. */
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    return snapshotOf(this.#engine, this.#shutdown?.progress, options)
   }
 
   /** One open tunnel, as {@link snapshot} has it; `undefined` when there is none of that id. */

@@ -55,4 +55,4 @@ export type {
   MessageVerdict,
 } from './proxy/message-hook.ts'
 export type { ListenerAddress } from './listener/listener.ts'
-export type { BackendSnapshot, PoolSnapshot, Snapshot, TunnelSnapshot } from './snapshot.ts'
+export type { BackendSnapshot, PoolSnapshot, Snapshot, SnapshotOptions, TunnelSnapshot } from './snapshot.ts'

@@ -33,7 +33,8 @@ export interface RestoreProgress {
 export async function drain(balancer: Balancer, call: Call): Promise<DrainResult> {
   const target = textOf(call, 'target')
   const { wait, options = {} } = call.input
-  const backends = namesOf(balancer, target)
+  const { backends: all, drains } = balancer.snapshot({ tunnels: false })
+  const backends = membersOf(all, target).map(fullName)
   const drained = new Set<string>()
   let cut = 0
   const onProgress = (event: DrainProgressEvent) => {
@@ -48,7 +49,7 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
   balancer.on('drain:progress', onProgress).on('backend:drained', onDrained)
   try {
     // A drain that joins another one is not announced.
-    if (wait) balancer.snapshot().drains.forEach(onProgress)
+    if (wait) drains.forEach(onProgress)
     const over = balancer.drain(target, options as DrainOptions)
     // What is refused is refused already.
     await Promise.race([over, wait ? aborted(call.signal) : undefined])
@@ -64,7 +65,7 @@ export async function restore(balancer: Balancer, call: Call, clock = systemCloc
   const { wait, deadline } = call.input
   const limit = wait ? durationArgument('deadline', deadline) : 0
   balancer.restore(target)
-  const members = membersOf(balancer, target)
+  const members = membersOf(backendsOf(balancer), target)
   if (wait) {
     const late = new AbortController()
     const timer = clock.schedule(limit, () => late.abort())
@@ -82,7 +83,7 @@ export async function restore(balancer: Balancer, call: Call, clock = systemCloc
 }
 
 function stillDown(balancer: Balancer, { id, pool }: Named): Problem {
-  const backend = balancer.snapshot().backends.find((one) => one.id === id && one.pool === pool)
+  const backend = backendsOf(balancer).find((one) => one.id === id && one.pool === pool)
   const how = !backend
     ? 'has left the config'
     : backend.health === 'up'
@@ -93,12 +94,12 @@ function stillDown(balancer: Balancer, { id, pool }: Named): Problem {
 
 type Named = Pick<BackendSnapshot, 'id' | 'pool'>
 
-function membersOf(balancer: Balancer, target: string): Named[] {
-  return targeted(target, balancer.snapshot().backends, (backend) => backend)
+function backendsOf(balancer: Balancer): readonly BackendSnapshot[] {
+  return balancer.snapshot({ tunnels: false }).backends
 }
 
-function namesOf(balancer: Balancer, target: string): string[] {
-  return membersOf(balancer, target).map(fullName)
+function membersOf(backends: readonly BackendSnapshot[], target: string): Named[] {
+  return targeted(target, backends, (backend) => backend)
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -39,7 +39,7 @@ export function verbsFor(running: Running): Verbs {
 }
 
 function status({ balancer, config }: Running, withTunnels: boolean): Status {
-  const { tunnels, ...rest } = balancer.snapshot()
+  const { tunnels, ...rest } = balancer.snapshot({ tunnels: withTunnels })
   const uptime = Math.round(process.uptime() * 1_000)
   return { config, pid: process.pid, uptime, ...rest, ...(withTunnels && { tunnels }) }
 }

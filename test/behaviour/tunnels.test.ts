@@ -24,6 +24,7 @@ t.test('snapshot() and the events tell the truth about a tunnel', async (t) => {
   await said(client, 'hello')
   await until(() => balancer.snapshot().tunnels[0]!.backendRtt !== null, 'the legs to have been pinged')
   const snapshot = balancer.snapshot()
+  t.same(balancer.snapshot({ tunnels: false }), { ...balancer.snapshot(), tunnels: [] })
   t.same(JSON.parse(JSON.stringify(snapshot)), snapshot, 'plain JSON')
   t.equal(snapshot.tunnels.length, 1)
   const [tunnel] = snapshot.tunnels as [TunnelSnapshot]
