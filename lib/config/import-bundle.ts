@@ -3,6 +3,7 @@ import { SourceMap } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { stackOf } from '../core/errors.ts'
 import { type Bundle, bundleConfig } from './bundle.ts'
 import { type SourcePlace } from './load-error.ts'
 
@@ -32,8 +33,9 @@ export async function importBundle({ path }: Bundle): Promise<unknown> {
 
 /** The first place in the config's own files that the stack of an error names. */
 export function placeOf(error: unknown, { path, map, inputs }: Bundle): SourcePlace | undefined {
-  if (!(error instanceof Error) || error.stack === undefined) return undefined
-  for (const [, location, line, column] of error.stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
+  const stack = stackOf(error)
+  if (stack === undefined) return undefined
+  for (const [, location, line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
     const file = location!.startsWith('file:') ? fileURLToPath(location!) : location!
     const place = { file, line: Number(line), column: Number(column) }
     // With source maps switched on, the stack names the original files already.

@@ -1,4 +1,4 @@
-import { ConfigError } from './errors.ts'
+import { ConfigError, messageOf } from './errors.ts'
 
 /** Milliseconds, or a number with a unit: `'500ms'`, `'10s'`, `'1.5m'`, `'1h'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`
@@ -19,7 +19,7 @@ export function durationArgument(name: string, value: unknown): number {
   const ms = parseDuration(value)
   if (ms === undefined)
     throw new ConfigError([
-      { path: name, message: `${String(value)} is not a duration such as 500 or "10s"` },
+      { path: name, message: `${messageOf(value)} is not a duration such as 500 or "10s"` },
     ])
   return ms
 }

@@ -112,7 +112,7 @@ export class ConfigError extends WslbError {
 
 /** What was thrown as a WslbError: itself, or wrapped as `WSLB_INTERNAL` with the original as `cause`. */
 export function toWslbError(thrown: unknown, code: ErrorCode = 'WSLB_INTERNAL'): WslbError {
-  return thrown instanceof WslbError ? thrown : new WslbError(code, messageOf(thrown), { cause: thrown })
+  return isWslbError(thrown) ? thrown : new WslbError(code, messageOf(thrown), { cause: thrown })
 }
 
 /** What is refused because the balancer is closing or closed: no other backend would do either. */
@@ -126,6 +126,30 @@ export function backendClosed({ id }: { id: string }, repeatable: boolean): Wslb
   return new WslbError('WSLB_CLOSED', message, { retryAfter: 1, retryable: repeatable })
 }
 
+/** What was thrown, in words. Anything can be thrown, also what throws when it is looked at: this does not. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    return 'something that cannot be shown'
+  }
+}
+
+/** Where it was thrown, `undefined` where that is not known. Does not throw either. */
+export function stackOf(thrown: unknown): string | undefined {
+  try {
+    const stack: unknown = thrown instanceof Error ? thrown.stack : undefined
+    return typeof stack === 'string' ? stack : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** As `instanceof`, which a proxy can make throw. */
+export function isWslbError(thrown: unknown): thrown is WslbError {
+  try {
+    return thrown instanceof WslbError
+  } catch {
+    return false
+  }
 }

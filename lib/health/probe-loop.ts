@@ -1,6 +1,6 @@
 import { type Backend } from '../core/backend.ts'
 import { type Timer } from '../core/clock.ts'
-import { backendClosed, WslbError, messageOf } from '../core/errors.ts'
+import { backendClosed, isWslbError, messageOf } from '../core/errors.ts'
 import { type MonitorDependencies } from './monitor.ts'
 import { type HealthOptions } from './options.ts'
 import { HealthState, type OnTransition } from './state.ts'
@@ -139,5 +139,5 @@ export class ProbeLoop {
 
 /** A shortage of this machine (too many open files) says nothing about the backend. */
 function isOurOwn(error: unknown): boolean {
-  return error instanceof WslbError && error.blame !== 'backend'
+  return isWslbError(error) && error.blame !== 'backend'
 }

@@ -4,6 +4,7 @@ import {
   type TunnelOpenEvent,
   type UpgradeRejectEvent,
 } from '../core/events.ts'
+import { stackOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 
 /** One line of the access log: the fields for machines, the message for people. */
@@ -127,12 +128,11 @@ function whereAndHowLong(event: { backend: string | undefined; pool: string | un
 function errorFields(error: Error | undefined): Record<string, unknown> {
   if (error === undefined) return {}
   // A stack is for our bugs and the user's hooks; "connection refused" needs none.
-  const stack = 'blame' in error && error.blame === 'internal' ? { stack: stackOf(error) } : undefined
+  const stack =
+    'blame' in error && error.blame === 'internal'
+      ? { stack: stackOf(error.cause) ?? error.stack }
+      : undefined
   return { code: 'code' in error ? error.code : undefined, reason: error.message, ...stack }
-}
-
-function stackOf(error: Error): string | undefined {
-  return error.cause instanceof Error ? error.cause.stack : error.stack
 }
 
 function contextOf(request: IncomingRequest): { context?: Record<string, unknown> } {

@@ -1,4 +1,4 @@
-import { messageOf } from '../core/errors.ts'
+import { messageOf, stackOf } from '../core/errors.ts'
 import { type EventName } from '../core/events.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 import { type EventSource, logEvents } from './access-log.ts'
@@ -29,7 +29,10 @@ export class BalancerLog {
   /** A mistake in the user's code must be seen somewhere. */
   listenerThrew(error: unknown, name: EventName): void {
     const what = `a listener for "${name}" threw: ${messageOf(error)}`
-    if (this.#logger) this.#logger.error({ event: name, error }, what)
-    else process.emitWarning(error instanceof Error ? error : new Error(what))
+    const stack = stackOf(error)
+    if (this.#logger) return this.#logger.error({ event: name, reason: messageOf(error), stack }, what)
+    const warning = new Error(what)
+    if (stack !== undefined) warning.stack = stack
+    process.emitWarning(warning)
   }
 }

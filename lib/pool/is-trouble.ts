@@ -1,8 +1,8 @@
-import { type ErrorCode, WslbError } from '../core/errors.ts'
+import { type ErrorCode, isWslbError } from '../core/errors.ts'
 
 /** Refused, timed out, reset before a response byte. What an application answers, or cuts short, is its own affair. */
 export function isTrouble(error: unknown): boolean {
-  return !(error instanceof WslbError) || TROUBLE.has(error.code)
+  return !isWslbError(error) || TROUBLE.has(error.code)
 }
 const TROUBLE: ReadonlySet<ErrorCode> = new Set([
   'WSLB_CONNECT_FAILED',

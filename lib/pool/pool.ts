@@ -1,6 +1,6 @@
 import { type AdminState, Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
-import { WslbError, messageOf, toWslbError } from '../core/errors.ts'
+import { WslbError, isWslbError, messageOf, toWslbError } from '../core/errors.ts'
 import { type EventSink } from '../core/events.ts'
 import { assertField } from '../core/header-edits.ts'
 import { type IncomingRequest } from '../core/request.ts'
@@ -180,7 +180,7 @@ export class Pool {
   }
 
   #heed(backend: Backend, error: unknown): void {
-    if (error == null || (error instanceof WslbError && error.blame !== 'backend')) return
+    if (error == null || (isWslbError(error) && error.blame !== 'backend')) return
     backend.counters.failures++
     if (isTrouble(error)) this.#monitor?.report(backend, messageOf(error))
   }

@@ -20,6 +20,8 @@ export interface Flow {
   readonly closeCode: number | undefined
   /** Nothing more goes to the receiver: our Close has gone out. */
   readonly over: boolean
+  /** A hook is at work on something that has come, and the receiver would still take it. */
+  readonly pending: boolean
 
   pass(chunk: Buffer): void
 

@@ -24,6 +24,7 @@ export class FrameFlow implements Flow {
   readonly #from: Duplex
   readonly #to: Duplex
   readonly #clock: Clock
+  readonly pending = false
   #messages = 0
   #activeAt: number
   #state: 'open' | 'until-boundary' | 'until-close' | 'over' = 'open'
@@ -63,12 +64,12 @@ export class FrameFlow implements Flow {
   }
 
   pass(chunk: Buffer): void {
+    if (this.#state !== 'open') return this.#passLast(chunk)
     if (this.#pongs) return this.#passWithoutPongs(this.#pongs, chunk)
     if (this.#waiting) return this.#passAround(chunk)
     this.#tracker.track(chunk)
     this.#noteActivity()
-    if (this.#state === 'open') this.#write(chunk)
-    else if (this.#state !== 'over') this.#passLast(chunk)
+    this.#write(chunk)
   }
 
   resume(): void {
@@ -97,19 +98,19 @@ export class FrameFlow implements Flow {
 
   endWith(close: Buffer): void {
     if (this.over || (this.#tracker.closing && this.#state !== 'until-close')) return
-    this.#stopFiltering()
-    this.#sendWaiting(false)
     this.#last = close
+    this.#state = 'until-boundary'
+    this.#stopFiltering()
     if (this.#tracker.atBoundary) this.#finish()
-    else this.#state = 'until-boundary'
+    this.#dropWaiting()
   }
 
   endAtClose(close: Buffer): void {
     if (this.#state !== 'open' || this.#tracker.closing) return
-    this.#stopFiltering()
-    this.#sendWaiting(false)
     this.#last = close
     this.#state = 'until-close'
+    this.#stopFiltering()
+    this.#dropWaiting()
   }
 
   finish(close?: Buffer): void {
@@ -138,13 +139,17 @@ export class FrameFlow implements Flow {
     this.#noteActivity()
   }
 
-  #sendWaiting(possible = !this.#tracker.closing): void {
-    const waiting = this.#waiting ?? []
+  #sendWaiting(): void {
+    if (this.#tracker.closing || !this.#to.writable) return this.#dropWaiting()
+    for (const { message, onSent } of this.#waiting!) this.#to.write(message, onSent)
     this.#waiting = undefined
-    for (const { message, onSent } of waiting) {
-      if (possible && this.#to.writable) this.#to.write(message, onSent)
-      else onSent()
-    }
+  }
+
+  /** Last of all: whoever is told may have more to send at once, or to close. */
+  #dropWaiting(): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.forEach(({ onSent }) => onSent())
   }
 
   #noteActivity(): void {
@@ -169,6 +174,9 @@ export class FrameFlow implements Flow {
   }
 
   #passLast(chunk: Buffer): void {
+    this.#tracker.track(chunk)
+    this.#noteActivity()
+    if (this.over) return
     const { closeStart, lastBoundary } = this.#tracker
     const end = closeStart >= 0 ? closeStart : this.#state === 'until-boundary' ? lastBoundary : -1
     if (end < 0) return this.#write(chunk)

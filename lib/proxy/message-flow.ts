@@ -1,6 +1,6 @@
 import { type Duplex } from 'node:stream'
 import { type Clock } from '../core/clock.ts'
-import { WslbError, messageOf, toWslbError } from '../core/errors.ts'
+import { WslbError, toWslbError } from '../core/errors.ts'
 import { AwaitedPongs } from '../protocol/awaited-pongs.ts'
 import { OPCODE } from '../protocol/frame-tracker.ts'
 import { controlFrame, dataFrame } from '../protocol/frame-writer.ts'
@@ -8,9 +8,9 @@ import { MessageReader, type Received } from '../protocol/message-reader.ts'
 import { type Flow, type FlowCounts } from './flow.ts'
 import { type MessageRule, type MessageSender } from './message-hook.ts'
 import { type MessageMode } from './message-mode.ts'
-import { type MessageStop, closedByError, closedByHook } from './message-stop.ts'
-import { messageFrame, orderOf } from './message-verdict.ts'
-import { MessageOrder, type Step } from './message-order.ts'
+import { type MessageStop, closedByError } from './message-stop.ts'
+import { MessageOrder } from './message-order.ts'
+import { type Order, verdictOf } from './message-verdict.ts'
 
 export interface MessageFlowOptions {
   readonly sender: MessageSender
@@ -71,6 +71,10 @@ export class MessageFlow implements Flow {
 
   get counts(): FlowCounts {
     return this.#reader
+  }
+
+  get pending(): boolean {
+    return this.#order.length > 0 && this.#options.to.writable
   }
 
   pass(chunk: Buffer): void {
@@ -178,33 +182,22 @@ export class MessageFlow implements Flow {
     this.activeAt = clock.now()
     if (!rule) return this.#order.add(() => this.#forward(received))
     const data = received.opcode === OPCODE.text ? received.payload.toString() : received.payload
-    let verdict: unknown
-    try {
-      verdict = rule.hook({ from: sender, data }, mode.context)
-    } catch (thrown) {
-      return this.#order.add(() => this.#threw(thrown))
-    }
-    if (!isPromise(verdict)) return this.#order.add(() => this.#obey(received, verdict))
+    const verdict = verdictOf(rule.hook, { from: sender, data }, mode.context)
+    if (!(verdict instanceof Promise)) return this.#order.add(() => this.#obey(received, verdict))
     const place = this.#order.reserve()
-    const settle = (step: Step) => {
-      if (!this.#order.settle(place, step)) return
+    void verdict.then((order) => {
+      if (!this.#order.settle(place, () => this.#obey(received, order))) return
       this.#pump()
       this.#options.onProgress()
-    }
-    verdict.then(
-      (settled: unknown) => settle(() => this.#obey(received, settled)),
-      (thrown: unknown) => settle(() => this.#threw(thrown)),
-    )
+    })
   }
 
-  #obey(received: Received, verdict: unknown): void {
-    if (verdict === undefined) return this.#forward(received)
-    if (verdict === false) return
-    const order = orderOf(verdict)
-    if (order instanceof WslbError) this.#stop(closedByError(order))
-    else if ('replace' in order) this.#write(messageFrame(order.replace, this.#masked))
-    else if ('reply' in order) this.#reply(messageFrame(order.reply, !this.#masked))
-    else this.#stop(closedByHook(order.close))
+  #obey(received: Received, order: Order): void {
+    if (order === 'drop') return
+    if (order === 'pass') this.#forward(received)
+    else if ('replace' in order) this.#write(order.replace)
+    else if ('reply' in order) this.#reply(order.reply)
+    else this.#stop(order.stop)
   }
 
   #forward({ opcode, payload }: Received): void {
@@ -247,11 +240,6 @@ export class MessageFlow implements Flow {
     this.#stop(closedByError(new WslbError('WSLB_HOOK_TIMEOUT', message)))
   }
 
-  #threw(thrown: unknown): void {
-    const message = `hooks.onMessage threw: ${messageOf(thrown)}`
-    this.#stop(closedByError(new WslbError('WSLB_HOOK_FAILED', message, { cause: thrown })))
-  }
-
   /** What came after does not count any more, a Close of the sender included. */
   #stop(stop: MessageStop): void {
     this.#drop()
@@ -273,8 +261,4 @@ export class MessageFlow implements Flow {
     const { to } = this.#options
     if (!this.over && to.writable) to.write(frame)
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

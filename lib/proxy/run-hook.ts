@@ -1,4 +1,4 @@
-import { WslbError, messageOf } from '../core/errors.ts'
+import { WslbError, isWslbError, messageOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type ProxyContext } from './context.ts'
 import { type Hook, type HookAnswer } from './hooks.ts'
@@ -44,17 +44,26 @@ function checked(answer: HookAnswer | void): HookAnswer | undefined {
   if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
     throw new WslbError(
       'WSLB_HOOK_FAILED',
-      `a hook answered with status ${String(status)}, not one of 200 to 599`,
+      `a hook answered with status ${messageOf(status)}, not one of 200 to 599`,
     )
   }
   return answer
 }
 
 function hookError(thrown: unknown): WslbError {
-  if (thrown instanceof WslbError) return thrown
-  const status = (thrown as { status?: unknown } | null | undefined)?.status
+  if (isWslbError(thrown)) return thrown
+  const status = statusOf(thrown)
   if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) {
     return new WslbError('WSLB_REFUSED', messageOf(thrown), { status, cause: thrown })
   }
   return new WslbError('WSLB_HOOK_FAILED', `a hook threw: ${messageOf(thrown)}`, { cause: thrown })
+}
+
+/** A getter may throw. */
+function statusOf(thrown: unknown): unknown {
+  try {
+    return (thrown as { status?: unknown } | null | undefined)?.status
+  } catch {
+    return undefined
+  }
 }

@@ -47,6 +47,8 @@ export class Tunnel {
   #ending:
     { closedBy: ClosedBy; cause: CloseCause; code: number | undefined; error: Error | undefined } | undefined
   #linger: Timer | undefined
+  /** Nothing is waited for beyond this time of the clock: a closing handshake is under way. */
+  #deadline = Infinity
   /** Nothing more is waited for but the end of both connections. */
   #finishing = false
 
@@ -162,7 +164,7 @@ export class Tunnel {
     this.#ending = { closedBy: 'balancer', cause, code, error: undefined }
     this.#upstream.sends.endWith(closeFrame(code, reason, false))
     this.#client.sends.endAtClose(closeToBackend())
-    this.#atMost(this.#times().closeTimeout, () => this.#finishBoth())
+    this.#finishWithin(this.#times().closeTimeout)
   }
 
   /** Cuts both legs now. */
@@ -203,9 +205,9 @@ export class Tunnel {
     if (sends.over && from === this.#client && !this.#finishing) return this.#finishBoth()
     if (sends.closing && !this.#ending) {
       this.#ending = { closedBy: from.name, cause: 'normal', code: undefined, error: undefined }
-      this.#atMost(CLOSING, () => this.#finishBoth())
+      this.#finishWithin(CLOSING)
     }
-    if (this.#linger && to.socket.writable && this.#oneHasFinished) this.#atMost(LINGER, () => this.#cut())
+    if (this.#linger && !sends.over && to.socket.writable && this.#oneHasFinished) this.#cutWhenSilent()
   }
 
   /** Half-closed but alive: then the linger counts silence, not time. */
@@ -215,7 +217,7 @@ export class Tunnel {
 
   #finished(from: Leg): void {
     this.#lost(from)
-    this.#atMost(LINGER, () => this.#cut())
+    this.#cutWhenSilent()
   }
 
   #closed(leg: Leg, other: Leg): void {
@@ -224,7 +226,7 @@ export class Tunnel {
       this.#lost(leg)
       // Nobody reads what this one sends any more; reading on lets its FIN be noticed.
       other.socket.resume()
-      return this.#atMost(LINGER, () => this.#cut())
+      return this.#cutWhenSilent()
     }
     this.#linger?.cancel()
     this.#messages?.end()
@@ -258,7 +260,22 @@ export class Tunnel {
     this.#finishing = true
     this.#client.sends.finish(closeToBackend())
     this.#upstream.sends.finish()
-    this.#atMost(LINGER, () => this.#cut())
+    this.#cutWhenSilent()
+  }
+
+  /** A closing handshake has begun. */
+  #finishWithin(milliseconds: number): void {
+    this.#deadline = this.#clock.now() + milliseconds + LINGER
+    this.#atMost(milliseconds, () => this.#finishBoth())
+  }
+
+  /** What a hook is at work on is not silence; a hook has a time limit of its own. */
+  #cutWhenSilent(): void {
+    this.#atMost(LINGER, () => {
+      const pending = this.#client.sends.pending || this.#upstream.sends.pending
+      if (pending && this.#clock.now() < this.#deadline) this.#cutWhenSilent()
+      else this.#cut()
+    })
   }
 
   #cut(): void {
@@ -268,6 +285,7 @@ export class Tunnel {
 
   #atMost(milliseconds: number, then: () => void): void {
     this.#linger?.cancel()
-    this.#linger = this.#clock.schedule(milliseconds, then)
+    const left = this.#deadline - this.#clock.now()
+    this.#linger = this.#clock.schedule(Math.max(0, Math.min(milliseconds, left)), then)
   }
 }

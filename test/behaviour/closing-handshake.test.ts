@@ -12,6 +12,32 @@ const BOUND = 60_000
 // They wait, for most of the time.
 t.jobs = 4
 
+t.test(
+  'our own Close: a client that half-closes, and a backend that goes on for ever, are let go in time',
+  { buffered: true },
+  async (t) => {
+    const backend = await rawBackend(t)
+    const { port, balancer, next } = await startBalancer(t, {
+      backends: [backend.url],
+      websocket: { closeTimeout: '2s' },
+    })
+    const client = await rawClient(t, port)
+    client.send(upgradeHead())
+    const upstream = await backend.connection(0)
+    await upstream.has('\r\n\r\n')
+    upstream.socket.write(switching())
+    await client.has('\r\n\r\n')
+    const talk = setInterval(() => upstream.socket.write(Buffer.from([0x82, 1, 0x21])), 20)
+    t.teardown(() => clearInterval(talk))
+    const closed = next('tunnel:close')
+    balancer.closeTunnel(balancer.snapshot().tunnels[0]!.id, { code: 4000, reason: 'enough' })
+    client.socket.end()
+    const { duration, ...end } = await closed
+    t.match(end, { closedBy: 'balancer', closeCode: 4000 })
+    t.ok(duration < BOUND, `after ${Math.round(duration)} ms of the balancer`)
+  },
+)
+
 for (const first of ['client', 'backend'] as const) {
   const cases: [name: string, bytes: number[], closeCode: number][] = [
     ['a Close', CLOSE[first], 1000],

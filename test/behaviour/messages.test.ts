@@ -4,8 +4,9 @@ import { type WebSocket } from 'ws'
 import { type Config } from '../../lib/config/config.ts'
 import { type MessageHook } from '../../lib/proxy/message-hook.ts'
 import { type TestBackend, rawBackend, wsBackend } from '../support/backends.ts'
-import { type Scope, startBalancer } from '../support/balancer.ts'
+import { SPEED, type Scope, startBalancer } from '../support/balancer.ts'
 import { rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
+import { hostileValues } from '../support/hostile-values.ts'
 import { seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
 
@@ -197,6 +198,73 @@ for (const [what, { hook, code, message }] of Object.entries(failures)) {
     await once(other, 'close')
   })
 }
+
+t.test('whatever a hook throws, rejects with or returns, only its own tunnel ends', async (t) => {
+  const boom = () => {
+    throw new Error('boom')
+  }
+  const verdicts: Record<string, () => unknown> = {
+    'a reply that cannot be read': () => Object.defineProperty({}, 'reply', { get: boom }),
+    'a close that cannot be read': () => Object.defineProperty({}, 'close', { get: boom }),
+    'a then that cannot be read': () => Object.defineProperty({}, 'then', { get: boom }),
+    'a then that throws': () => ({ then: boom }),
+    'a promise that cannot be awaited': () =>
+      Object.defineProperty(Promise.resolve(), 'constructor', { get: boom }),
+    'bytes that are none': () => new Proxy(Buffer.from('bytes'), {}),
+    'a promise of nonsense': async () => Object.defineProperty({}, 'reply', { get: boom }),
+  }
+  for (const [what, value] of Object.entries(hostileValues())) {
+    verdicts[`returns ${what}`] = () => value
+    verdicts[`promises ${what}`] = () => Promise.resolve(value)
+    verdicts[`rejects with ${what}`] = () => Promise.reject(value)
+    verdicts[`throws ${what}`] = () => {
+      throw value
+    }
+  }
+  const { backend } = await talkative(t)
+  const { url, next } = await startBalancer(
+    t,
+    config(backend, ({ data }) => verdicts[String(data)]?.() as undefined),
+  )
+  const other = await wsClient(t, url)
+  for (const what of Object.keys(verdicts)) {
+    const client = await wsClient(t, url)
+    const closed = next('tunnel:close')
+    client.send(what)
+    const [code] = (await once(client, 'close')) as [number]
+    t.equal(code, 1013, what)
+    t.match(await closed, {
+      cause: 'hook',
+      error: { code: 'WSLB_HOOK_FAILED', message: /^hooks.onMessage / },
+    })
+  }
+  other.send('still here')
+  await once(other, 'message')
+  other.close()
+  await once(other, 'close')
+})
+
+t.test('a thenable that settles twice counts once', async (t) => {
+  const { fromClient, backend } = await talkative(t)
+  const twice = {
+    then(settle: (verdict: string) => void) {
+      settle('one')
+      settle('two')
+    },
+  }
+  const { url } = await startBalancer(
+    t,
+    config(backend, { hook: () => twice as Promise<string>, from: 'client' }),
+  )
+  const client = await wsClient(t, url)
+  const answers = heard(client)
+  client.send('a')
+  client.send('b')
+  await until(() => answers.length === 2, 'the answers')
+  t.same(fromClient, ['one', 'one'])
+  client.close()
+  await once(client, 'close')
+})
 
 t.test('a message that is too long closes its sender with 1009, and tells the other side', async (t) => {
   const codes: number[] = []
@@ -415,6 +483,63 @@ t.test(
     t.equal(ended!.aborted, true)
   },
 )
+
+t.test('a client that half-closes while a hook is at work: its message is delivered', async (t) => {
+  const backend = await rawBackend(t)
+  let asked = false
+  // Longer than a silent side is waited for, shorter than the limit of a hook.
+  const { port, next } = await startBalancer(t, {
+    ...config(backend, {
+      from: 'client',
+      async hook() {
+        asked = true
+        await new Promise((resolve) => setTimeout(resolve, 12_000 / SPEED))
+      },
+    }),
+    timeouts: { hook: '1m' },
+  })
+  const client = await rawClient(t, port)
+  client.send(upgradeHead())
+  const upstream = await backend.connection(0)
+  await upstream.has('\r\n\r\n')
+  upstream.socket.write(switching())
+  await client.has('\r\n\r\n')
+  const closed = next('tunnel:close')
+  const before = upstream.received.length
+  client.send(Buffer.from([0x82, 0x81, 0, 0, 0, 0, 0x21]))
+  await until(() => asked, 'the hook')
+  client.socket.end()
+  await until(() => upstream.ended, 'the end to be passed on')
+  // The message, masked, and the Close that the client did not send.
+  t.match(upstream.received.slice(before), /^\x82\x81[^]{4}[^]\x88\x82/)
+  upstream.socket.end()
+  t.match(await closed, { closedBy: 'client', messagesIn: 1 })
+})
+
+t.test('a hook that outlasts our own Close is not waited for', async (t) => {
+  const { fromClient, backend } = await talkative(t)
+  let asked = false
+  const { url, balancer, next } = await startBalancer(t, {
+    ...config(backend, {
+      from: 'client',
+      hook() {
+        asked = true
+        return new Promise(() => {})
+      },
+    }),
+    timeouts: { hook: '10m' },
+    websocket: { closeTimeout: '1s' },
+  })
+  const client = await wsClient(t, url)
+  const closed = next('tunnel:close')
+  client.send('lost')
+  await until(() => asked, 'the hook')
+  balancer.closeTunnel(balancer.snapshot().tunnels[0]!.id, { code: 4000, reason: 'enough' })
+  const { duration, ...end } = await closed
+  t.match(end, { closedBy: 'balancer', closeCode: 4000 })
+  t.ok(duration < 60_000, `after ${Math.round(duration)} ms of the balancer`)
+  t.same(fromClient, [])
+})
 
 t.test('a backend that is lost: 1014, behind what it has said', async (t) => {
   const backend = await wsBackend(t, (socket) => {

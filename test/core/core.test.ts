@@ -1,7 +1,15 @@
 import t from 'tap'
 import { MAX_DURATION, durationArgument, parseDuration } from '../../lib/core/duration.ts'
-import { ERROR_KINDS, WslbError, toWslbError } from '../../lib/core/errors.ts'
+import {
+  ERROR_KINDS,
+  WslbError,
+  isWslbError,
+  messageOf,
+  stackOf,
+  toWslbError,
+} from '../../lib/core/errors.ts'
 import { Events } from '../../lib/core/events.ts'
+import { hostileValues } from '../support/hostile-values.ts'
 
 t.test('durations are milliseconds or a number with a unit', async (t) => {
   const good: [unknown, number][] = [
@@ -36,6 +44,18 @@ t.test('an error takes what its code says, unless told otherwise', async (t) => 
   const cause = new Error('why')
   t.match(toWslbError(cause), { code: 'WSLB_INTERNAL', message: 'why', cause })
   t.equal(toWslbError(toWslbError('odd')).message, 'odd')
+})
+
+t.test('whatever is thrown can be told', async (t) => {
+  for (const [what, value] of Object.entries(hostileValues())) {
+    t.type(messageOf(value), 'string', what)
+    t.match(toWslbError(value), { code: 'WSLB_INTERNAL', message: /./ }, what)
+    t.doesNotThrow(() => stackOf(value), what)
+    t.equal(isWslbError(value), false, what)
+  }
+  t.equal(messageOf(Symbol('odd')), 'Symbol(odd)')
+  const error = new TypeError('boom')
+  t.equal(stackOf(error), error.stack)
 })
 
 t.test('a listener that throws breaks neither the others nor who emits', async (t) => {

@@ -6,6 +6,7 @@ import { WslbError } from '../../lib/core/errors.ts'
 import { type HealthOptions } from '../../lib/health/options.ts'
 import { type ProbeContext } from '../../lib/health/probe.ts'
 import { ManualClock, settled } from '../support/clock.ts'
+import { hostileValues } from '../support/hostile-values.ts'
 import { plainBackend } from '../support/plain.ts'
 
 const DEFAULTS = {
@@ -46,6 +47,17 @@ t.test('the first failed probe makes an up backend suspect', async (t) => {
   await clock.advance(600)
   t.equal(backend.health, 'suspect')
   t.same(told, ['backend:suspect probe: answered 500'])
+})
+
+t.test('whatever a probe throws is a failure', async (t) => {
+  for (const [what, value] of Object.entries(hostileValues())) {
+    const { clock, backend, monitor } = watched({ probe: () => Promise.reject(value) })
+    await clock.advance(500)
+    t.equal(backend.health, 'suspect', what)
+    await clock.advance(20_000)
+    t.equal(backend.health, 'down', what)
+    monitor.stop()
+  }
 })
 
 t.test('the first failure of traffic makes an up backend suspect, and is followed up at once', async (t) => {

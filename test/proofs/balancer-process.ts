@@ -6,8 +6,13 @@ import { serve } from './child.ts'
 
 let balancer: Balancer
 
-async function start(config: Config): Promise<{ port: number }> {
-  balancer = createBalancer({ listen: { port: 0, host: '127.0.0.1' }, ...config })
+/** @param messageMode whether a hook sees every message, and lets it pass */
+async function start({
+  messageMode,
+  ...config
+}: Config & { messageMode?: boolean }): Promise<{ port: number }> {
+  const hooks = messageMode ? { hooks: { onMessage: () => undefined } } : {}
+  balancer = createBalancer({ listen: { port: 0, host: '127.0.0.1' }, ...hooks, ...config })
   const [address] = await balancer.listen()
   return { port: address!.port }
 }

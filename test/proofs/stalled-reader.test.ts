@@ -22,15 +22,16 @@ const RESIDENT_FLOWING = 80 * MEBIBYTE
 /** Nothing has moved for so long: the sender is stalled. */
 const STILL = 500
 
-for (const [reader, writer] of [
-  ['client', 'backend'],
-  ['backend', 'client'],
+for (const [reader, writer, messageMode] of [
+  ['client', 'backend', false],
+  ['backend', 'client', false],
+  ['client', 'backend', true],
 ] as const) {
   t.test(
-    `a ${reader} that stops reading: the ${writer} stalls, the balancer holds next to nothing`,
+    `a ${reader} that stops reading${messageMode ? ', behind a hook' : ''}: the ${writer} stalls, the balancer holds next to nothing`,
     { timeout: LONG_PATIENCE },
     async (t) => {
-      const { child, client, upstream } = await tunnel(t)
+      const { child, client, upstream } = await tunnel(t, messageMode)
       const [from, to] = reader === 'client' ? [upstream, client] : [client, upstream]
       to.removeAllListeners('data').pause()
       const before = await child.ask('memory')
@@ -62,10 +63,14 @@ for (const [reader, writer] of [
 }
 
 /** A tunnel through a balancer in a process of its own, with its two ends. */
-async function tunnel(t: Test) {
+async function tunnel(t: Test, messageMode: boolean) {
   const child = new Child<BalancerProcess>(t, 'balancer-process.ts', ['--expose-gc'])
   const backend = await rawBackend(t)
-  const { port } = await child.ask('start', { backends: [backend.url], health: false })
+  const { port } = await child.ask('start', {
+    backends: [backend.url],
+    health: false,
+    messageMode,
+  })
   const client = await rawClient(t, port)
   t.teardown(() => client.reset())
   client.send(upgradeHead())

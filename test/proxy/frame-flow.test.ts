@@ -2,9 +2,10 @@ import { Duplex } from 'node:stream'
 import t from 'tap'
 import * as ws from 'ws'
 import { FrameFlow } from '../../lib/proxy/frame-flow.ts'
-import { closeFrame, controlFrame } from '../../lib/protocol/frame-writer.ts'
+import { FrameTracker } from '../../lib/protocol/frame-tracker.ts'
+import { closeFrame, controlFrame, dataFrame } from '../../lib/protocol/frame-writer.ts'
 import { type Random } from '../../lib/core/clock.ts'
-import { ManualClock } from '../support/clock.ts'
+import { ManualClock, settled } from '../support/clock.ts'
 import { seededRandom } from '../support/random.ts'
 
 /** Exported by ws, but not in its types. */
@@ -101,6 +102,88 @@ for (const masked of [false, true]) {
         if (flow.over) t.strictSame(received.close, { code: 1012, reason: 'ours' })
       }
       t.ok(cutAt.early > 50 && cutAt.late > 50, 'both kinds of run happened')
+    },
+  )
+}
+
+for (const masked of [false, true]) {
+  t.test(
+    `Pings, messages and Closes of ours at any moment: nothing after a Close (${masked ? 'to the backend' : 'to the client'})`,
+    async (t) => {
+      const random = seededRandom(masked ? 19 : 23)
+      const runs = { ours: 0, theirs: 0, sent: 0, dropped: 0 }
+      for (let run = 0; run < 300; run++) {
+        const { bytes, messages } = conversation(random, masked, random() < 0.5)
+        const [from, to] = [new FakeLeg(), new FakeLeg()]
+        const flow = new FrameFlow(from, to, new ManualClock())
+        const taken: string[] = []
+        const unsettled = new Set<string>()
+        let count = 0
+        // Whoever hears that a message is gone has the next one ready, as a hook does that waits for room.
+        const send = (more: number): void => {
+          const text = `ours ${count++}`
+          unsettled.add(text)
+          const accepted = flow.send(dataFrame(1, Buffer.from(text), masked), () => {
+            if (!unsettled.delete(text)) t.fail(`${text} is told twice`)
+            if (more > 0) send(more - 1)
+          })
+          if (accepted) taken.push(text)
+          else unsettled.delete(text)
+        }
+        const end = random() * bytes.length * 1.5
+        const close = closeFrame(1012, 'ours', masked)
+        const asks = [
+          () => flow.endWith(close),
+          () => flow.endAtClose(close),
+          () => {
+            flow.endAtClose(close)
+            flow.endWith(close)
+          },
+        ]
+        let ended = false
+        for (let at = 0; at < bytes.length;) {
+          if (random() < 0.3) send(3)
+          if (random() < 0.1) flow.inject(controlFrame(9, Buffer.from('ping'), masked))
+          if (random() < 0.05) flow.awaitPong(Buffer.from('nobody answers'), () => {})
+          if (!ended && at >= end) {
+            ended = true
+            asks[Math.floor(random() * asks.length)]!()
+          }
+          const size = 1 + Math.floor(random() ** 6 * 20_000)
+          flow.pass(bytes.subarray(at, at + size))
+          at += size
+          if (random() < 0.3) await settled()
+        }
+        flow.finish(closeFrame(1001, '', masked))
+        await settled()
+        const written = Buffer.concat(to.written)
+        const received = parse(written, masked)
+        const [ours, theirs] = [[] as string[], [] as string[]]
+        for (const message of received.messages) (message.startsWith('ours') ? ours : theirs).push(message)
+        t.strictSame(theirs, messages.slice(0, theirs.length))
+        t.strictSame(
+          ours,
+          taken.filter((text) => ours.includes(text)),
+          'in order, once',
+        )
+        t.equal(unsettled.size, 0, 'each is told')
+        // The receiver of ws does not look at what follows a Close.
+        const { code, reason } = received.close!
+        const tracker = new FrameTracker()
+        tracker.track(written)
+        t.equal(
+          written.length - tracker.closeStart,
+          closeFrame(code, reason, masked).length,
+          'nothing follows',
+        )
+        runs[received.close?.reason === 'mine' ? 'theirs' : 'ours']++
+        runs.sent += ours.length
+        runs.dropped += taken.length - ours.length
+      }
+      t.ok(
+        Object.values(runs).every((count) => count > 20),
+        JSON.stringify(runs),
+      )
     },
   )
 }
