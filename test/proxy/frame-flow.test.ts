@@ -65,7 +65,9 @@ function conversation(random: Random, masked: boolean, endsWithClose: boolean) {
     messages.push(Buffer.concat(parts).toString('latin1'))
   }
   if (endsWithClose) bytes.push(closeFrame(4000, 'mine', masked))
-  return { bytes: Buffer.concat(bytes), messages }
+  let end = 0
+  const boundaries = bytes.map(({ length }) => (end += length))
+  return { bytes: Buffer.concat(bytes), messages, boundaries }
 }
 
 for (const masked of [false, true]) {
@@ -113,7 +115,7 @@ for (const masked of [false, true]) {
       const random = seededRandom(masked ? 19 : 23)
       const runs = { ours: 0, theirs: 0, sent: 0, dropped: 0 }
       for (let run = 0; run < 300; run++) {
-        const { bytes, messages } = conversation(random, masked, random() < 0.5)
+        const { bytes, messages, boundaries } = conversation(random, masked, random() < 0.5)
         const [from, to] = [new FakeLeg(), new FakeLeg()]
         const flow = new FrameFlow(from, to, new ManualClock())
         const taken: string[] = []
@@ -149,7 +151,11 @@ for (const masked of [false, true]) {
             ended = true
             asks[Math.floor(random() * asks.length)]!()
           }
-          const size = 1 + Math.floor(random() ** 6 * 20_000)
+          // Often up to the end of a frame, which may be in the middle of a message.
+          const size =
+            random() < 0.3
+              ? boundaries.find((boundary) => boundary > at)! - at
+              : 1 + Math.floor(random() ** 6 * 20_000)
           flow.pass(bytes.subarray(at, at + size))
           at += size
           if (random() < 0.3) await settled()
