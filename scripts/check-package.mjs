@@ -104,8 +104,14 @@ try {
   const [{ filename, files }] = JSON.parse(/^\[[^]*/m.exec(packed.stdout)[0])
   const stray = files
     .map(({ path }) => path)
-    .filter((path) => !/^(dist\/|package\.json|README|LICENSE|CHANGELOG)/.test(path))
+    .filter(
+      (path) =>
+        !/^(dist\/|docs\/|examples\/rolling-deploy\.sh$|package\.json|README|LICENSE|CHANGELOG)/.test(path),
+    )
   check('the package holds what it should', stray.length === 0, stray.join('\n'))
+  const shipped = new Set(files.map(({ path }) => path))
+  const missing = ['docs/deploying.md', 'examples/rolling-deploy.sh'].filter((path) => !shipped.has(path))
+  check('docs and the script are in it', missing.length === 0, missing.join('\n'))
 
   const first = join(temporary, 'first')
   mkdirSync(first)

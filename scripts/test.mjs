@@ -10,21 +10,8 @@ const require = createRequire(import.meta.url)
 const tsc = require.resolve('typescript/bin/tsc')
 const tap = join(dirname(require.resolve('tap/package.json')), 'dist/esm/run.mjs')
 
-/** The newest change in a file or folder, in milliseconds. */
-function changed(path) {
-  const entries = statSync(path).isDirectory() ? readdirSync(path, { recursive: true }) : ['']
-  return Math.max(0, ...entries.map((entry) => statSync(join(path, entry)).mtimeMs))
-}
-
 function run(...args) {
   return spawnSync(process.execPath, args, { stdio: 'inherit' }).status === 0
-}
-
-function buildIfStale() {
-  const output = 'dist/bin/wslb.js'
-  const sources = ['lib', 'bin', 'package.json', 'tsconfig.json', 'tsconfig.build.json']
-  const stale = !existsSync(output) || sources.some((source) => changed(source) > statSync(output).mtimeMs)
-  return !stale || run('scripts/build.mjs')
 }
 
 /** Test files named on the command line, folders opened; none means all. */
@@ -94,7 +81,7 @@ async function runTap(files) {
 }
 
 const files = testFiles(process.argv.slice(2))
-const built = check('build', buildIfStale())
+const built = check('build', run('scripts/build.mjs', '--if-stale'))
 check('types', run(tsc, '--noEmit'))
 const before = count.failed
 const fine = built && (await runTap(files))
