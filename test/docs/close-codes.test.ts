@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import t from 'tap'
+import { ERROR_KINDS } from '../../lib/core/errors.ts'
 import { silent } from '../close-codes/client.ts'
 import { clients } from '../close-codes/clients.ts'
 import { endings } from '../close-codes/endings.ts'
@@ -28,6 +29,21 @@ function table(second: string) {
 }
 
 const { heads, rows } = table('1012')
+
+t.test('whatever wslb says in a Close frame by itself is in the first table', async (t) => {
+  const { rows: sent } = table('reason')
+  const known = sent.map(({ code, reason }) => `${code} ${reason}`).join('\n')
+  const folder = new URL('lib/proxy/', project)
+  const source = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'))
+  const closes = source.flatMap((text) => [
+    ...text.matchAll(/(?:code: |closeFrame\()(\d{4}|code\(\)), (?:reason: )?'([^']+)'/g),
+  ])
+  t.ok(closes.length >= 6, 'the search finds something')
+  for (const [, code = '', reason] of closes)
+    t.match(known, new RegExp(`^${code.replace('code()', '1012')} ${reason}$`, 'm'))
+  const codes = Object.values(ERROR_KINDS).flatMap((kind) => ('closeCode' in kind ? [kind.closeCode] : []))
+  for (const code of codes) t.match(known, new RegExp(`^[\\d, ]*${code}`, 'm'))
+})
 
 t.test('the table has a row for every client and a column for every ending', async (t) => {
   t.strictSame(

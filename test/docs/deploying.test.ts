@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { type WebSocket } from 'ws'
 import { Wslb } from '../cli/wslb.ts'
@@ -65,7 +67,23 @@ t.test('by an edit: a backend that is taken out is drained, and serves when it i
   next.terminate()
 })
 
-t.test('blue and green, as the page has it', async (t) => {
+t.test('the script looks at all it is given before it drains anything', async (t) => {
+  const script = fileURLToPath(new URL('examples/rolling-deploy.sh', root))
+  const deploy = (...args: string[]) => {
+    const env = { ...process.env, WSLB: 'echo wslb', RESTART: 'echo restart' }
+    const { status, stdout, stderr } = spawnSync('sh', [script, ...args], { env, encoding: 'utf8' })
+    return { status, stdout, stderr }
+  }
+  for (const args of [[], ['blue=http://127.0.0.1:1', 'green'], ['blue='], ['=http://127.0.0.1:1']])
+    t.match(deploy(...args), { status: 2, stdout: '', stderr: /^usage: [^\n]*\n$/ })
+  t.match(deploy('blue=nowhere://127.0.0.1', 'green=nowhere://127.0.0.1'), {
+    status: 1,
+    stdout: 'wslb drain blue\nrestart chat-blue\n',
+    stderr: /^blue is not well after its restart: [^\n]*\n$/,
+  })
+})
+
+t.test('blue and green, as the page has it, round after round', async (t) => {
   const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
   const config = block('Blue and green', 'ts')
     .replaceAll(/http:\/\/10\.0\.0\.\d:3000/g, blue)
@@ -73,21 +91,27 @@ t.test('blue and green, as the page has it', async (t) => {
     .replace(`['${blue}', '${blue}']`, `['${blue}']`)
     .replace(`['${green}', '${green}']`, `['${green}']`)
   const { wslb, cwd, file, url } = await start(t, config)
-  const old = await wsClient(t, url)
+  const command = async (...args: string[]) => (await new Wslb(args, { cwd }).ended).stdout
+  let old = await wsClient(t, url)
   t.equal(await said(old, 'who?'), 'blue')
   t.match(config, "const live = 'blue'")
-  t.match(
-    await save(wslb, file, config.replace("live = 'blue'", "live = 'green'")),
-    /1 tunnels kept, 0 drained/,
-  )
-  const fresh = await wsClient(t, url)
-  t.equal(await said(fresh, 'who?'), 'green')
-  t.equal(await said(old, 'still there?'), 'blue')
+  for (const [from, to] of [
+    ['blue', 'green'],
+    ['green', 'blue'],
+    ['blue', 'green'],
+  ] as const) {
+    t.match(await command('restore', `${to}/*`), `restored ${to}/`)
+    const reloaded = await save(wslb, file, config.replace("live = 'blue'", `live = '${to}'`))
+    t.match(reloaded, /1 tunnels kept, 0 drained/)
+    const fresh = await wsClient(t, url)
+    t.equal(await said(fresh, 'who?'), to)
+    t.equal(await said(old, 'still there?'), from)
 
-  const closed = closing(old)
-  const drain = new Wslb(['drain', 'blue/*', '--over', '100ms'], { cwd })
-  t.equal(await closed, 1012)
-  t.match(await drain.ended, { code: 0, stdout: /^drained blue\/\*$/m })
-  t.equal(await said(fresh, 'still there?'), 'green')
-  fresh.terminate()
+    const closed = closing(old)
+    t.match(await command('drain', `${from}/*`, '--over', '100ms'), `drained ${from}/*`)
+    t.equal(await closed, 1012)
+    t.equal(await said(fresh, 'still there?'), to)
+    old = fresh
+  }
+  old.terminate()
 })

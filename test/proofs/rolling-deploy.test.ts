@@ -50,7 +50,6 @@ t.test(
         NODE_OPTIONS: '',
         WSLB: `${process.execPath} ${BIN}`,
         RESTART: './restart',
-        SETTLE: '1',
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
