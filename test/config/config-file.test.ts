@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import t from 'tap'
@@ -97,13 +98,24 @@ t.test('close() leaves nothing: no reload, no timer', async (t) => {
       return { cancel: () => (pending.delete(timer), timer.cancel()) }
     },
   }
-  const { source, write, news } = await watched(t, { 'lb.config.ts': backends('a') }, undefined, counting)
+  const { dir, source, write, news } = await watched(
+    t,
+    { 'lb.config.ts': backends('a') },
+    undefined,
+    counting,
+  )
   t.equal(pending.size, 1, 'the look after watch()')
   write('lb.config.ts', backends('b'))
   source.close()
   t.equal(pending.size, 0)
   await source.reload()
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  // Events come in the order in which they happened, to all who watch.
+  const other = fs.watch(dir)
+  t.teardown(() => other.close())
+  const noticed = once(other, 'change')
+  write('lb.config.ts', backends('c'))
+  await noticed
+  await new Promise(setImmediate)
   t.equal(pending.size, 0, 'no event is listened to')
   t.same(news, [])
 })

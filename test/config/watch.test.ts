@@ -1,7 +1,8 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { systemClock } from '../../lib/core/clock.ts'
+import { type Clock, systemClock } from '../../lib/core/clock.ts'
+import { until } from '../support/until.ts'
 import { backends, watched } from '../support/watched-config.ts'
 
 t.test('a saved file reloads', async (t) => {
@@ -67,9 +68,14 @@ t.test('an import that is not there yet reloads when it appears, in a new direct
 
 t.test('a file that is empty or missing for a moment is half a save', async (t) => {
   const files = { 'lb.config.ts': backends('a') }
-  const { dir, write, heard, news } = await watched(t, files, undefined, systemClock)
+  const delays: number[] = []
+  const noting: Clock = {
+    ...systemClock,
+    schedule: (delay, run) => (delays.push(delay), systemClock.schedule(delay, run)),
+  }
+  const { dir, write, heard, news } = await watched(t, files, undefined, noting)
   write('lb.config.ts', '')
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await until(() => delays.includes(500), 'the empty file to be seen and given its time')
   write('lb.config.ts', backends('b'))
   t.equal(await heard(1), '["b"]')
   unlinkSync(join(dir, 'lb.config.ts'))
