@@ -18,6 +18,14 @@ export interface DrainResult {
   readonly drained: readonly string[]
   /** Tunnels and requests that were cut at the deadline. */
   readonly cut: number
+  /** What is under way when it returns. */
+  readonly drains: readonly DrainProgress[]
+}
+
+/** Told by a `drain` that waits. */
+export interface DrainProgress extends DrainProgressEvent {
+  /** It was under way before. */
+  readonly joined?: true
 }
 
 /** The result of `restore`. */
@@ -33,12 +41,18 @@ export interface RestoreProgress {
 export async function drain(balancer: Balancer, call: Call): Promise<DrainResult> {
   const target = textOf(call, 'target')
   const { wait, options = {} } = call.input
-  const { backends: all, drains } = balancer.snapshot({ tunnels: false })
-  const backends = membersOf(all, target).map(fullName)
+  const backends = membersOf(backendsOf(balancer), target).map(fullName)
+  const underWay = () =>
+    balancer.snapshot({ tunnels: false }).drains.filter((drain) => backends.includes(drain.target))
+  const joined = new Set(underWay().map((drain) => drain.target))
+  const asJoined = (drain: DrainProgressEvent): DrainProgress =>
+    joined.has(drain.target) ? { ...drain, joined: true } : drain
+  const untold = new Set(joined)
   const drained = new Set<string>()
   let cut = 0
   const onProgress = (event: DrainProgressEvent) => {
-    if (backends.includes(event.target)) call.progress(event)
+    if (!backends.includes(event.target)) return
+    call.progress(untold.delete(event.target) ? { ...event, joined: true } : event)
   }
   const onDrained = (event: BackendDrainedEvent) => {
     const name = fullName({ id: event.backend, pool: event.pool })
@@ -48,15 +62,15 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
   }
   balancer.on('drain:progress', onProgress).on('backend:drained', onDrained)
   try {
-    // A drain that joins another one is not announced.
-    if (wait) drains.forEach(onProgress)
     const over = balancer.drain(target, options as DrainOptions)
+    // A drain that joins another one without hurrying it is not announced.
+    if (wait) for (const drain of underWay()) if (untold.has(drain.target)) onProgress(drain)
     // What is refused is refused already.
     await Promise.race([over, wait ? aborted(call.signal) : undefined])
   } finally {
     balancer.off('drain:progress', onProgress).off('backend:drained', onDrained)
   }
-  return { target, backends, drained: [...drained], cut }
+  return { target, backends, drained: [...drained], cut, drains: underWay().map(asJoined) }
 }
 
 /** Puts what was drained back into service and, with `wait`, waits until all of it is up. */

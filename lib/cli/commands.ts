@@ -11,6 +11,8 @@ export interface Command {
   /** What stands after the name, as yargs writes it: `<target>`, `[file]`. */
   readonly operand?: string
   readonly describe: string
+  /** Of those that all commands take, what its help need not show. */
+  readonly ignores?: readonly (keyof Flags)[]
   /** Besides those of all commands. */
   readonly flags?: Readonly<Record<string, Options>>
   /** @returns the exit code */
@@ -22,7 +24,10 @@ const DRAIN_FLAGS: Record<Exclude<keyof DrainFlags, keyof Flags | 'target'>, Opt
   deadline: { type: 'string', describe: 'Then cut what is left, e.g. 60s [drain.deadline]' },
   code: { type: 'string', describe: 'Close code for the clients [drain.code]' },
   reason: { type: 'string', describe: 'Close reason for the clients [drain.reason]' },
-  order: { type: 'string', describe: 'Who is closed first [drain.order]' },
+  order: {
+    type: 'string',
+    describe: 'Who is closed first: idle-first · oldest-first · newest-first · random [drain.order]',
+  },
   wait: { type: 'boolean', default: true, describe: 'Wait until drained; --no-wait does not' },
 }
 
@@ -31,10 +36,14 @@ const RESTORE_FLAGS: Record<Exclude<keyof RestoreFlags, keyof Flags | 'target'>,
   wait: { type: 'boolean', default: true, describe: 'Wait until up; --no-wait does not' },
 }
 
+/** The process that is asked has its own. */
+const OF_START = ['port', 'host', 'log-level', 'watch'] as const
+
 /** Loaded when called: `wslb --help` needs neither esbuild nor undici. */
 export const COMMANDS: readonly Command[] = [
   {
     name: 'init',
+    ignores: OF_START,
     describe: 'Write a commented lb.config.ts',
     run: async (flags) => (await import('./init.ts')).init(flags),
   },
@@ -45,28 +54,33 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'check',
+    ignores: ['log-level', 'watch'],
     describe: 'Load and validate the config, open nothing',
     run: async (flags) => (await import('./check.ts')).check(flags),
   },
   {
     name: 'plan',
+    ignores: ['log-level', 'watch'],
     operand: '[file]',
     describe: 'Say what a reload would do now, with this or another config',
     run: async (flags) => (await import('./plan.ts')).plan(flags as PlanFlags),
   },
   {
     name: 'reload',
+    ignores: OF_START,
     describe: 'Have the config read again',
     run: async (flags) => (await import('./reload.ts')).reload(flags),
   },
   {
     name: 'status',
+    ignores: OF_START,
     describe: 'Show backends, tunnels, and drains under way',
     flags: { tunnels: { type: 'boolean', default: false, describe: 'List the open tunnels' } },
     run: async (flags) => (await import('./status.ts')).status(flags as StatusFlags),
   },
   {
     name: 'drain',
+    ignores: OF_START,
     operand: '<target>',
     describe: "Take a backend, pool/backend, pool or '*' out of service",
     flags: DRAIN_FLAGS,
@@ -74,6 +88,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'restore',
+    ignores: OF_START,
     operand: '<target>',
     describe: 'Put it back into service, and wait until it is up',
     flags: RESTORE_FLAGS,

@@ -1,8 +1,7 @@
 import { askRunning } from '../admin/ask-running.ts'
-import { type DrainResult } from '../admin/drain.ts'
+import { type DrainProgress, type DrainResult } from '../admin/drain.ts'
 import { drain as rule } from '../config/schema.ts'
 import { WslbError } from '../core/errors.ts'
-import { type DrainProgressEvent } from '../core/events.ts'
 import { describeDrain } from '../observe/describe-drain.ts'
 import { thousands } from '../observe/thousands.ts'
 import { configPath } from './config-path.ts'
@@ -10,6 +9,7 @@ import { EXIT_OK } from './exit-code.ts'
 import { type Flags } from './flags.ts'
 import { complain, say } from './report.ts'
 import { UsageError } from './usage-error.ts'
+import { withUnit } from './with-unit.ts'
 
 export interface DrainFlags extends Flags {
   readonly target: string
@@ -25,13 +25,20 @@ export interface DrainFlags extends Flags {
 export async function drain(flags: DrainFlags): Promise<number> {
   const { json, target, wait } = flags
   const onProgress = (progress: object) =>
-    say(json, describeDrain(progress as DrainProgressEvent), { event: 'drain:progress', ...progress })
+    say(json, describe(progress as DrainProgress), { event: 'drain:progress', ...progress })
+  const onInterrupt = () => {
+    process.stderr.write(`the drain goes on; \`wslb restore ${target}\` ends it\n`)
+    // Now as if nobody had listened.
+    process.kill(process.pid, 'SIGINT')
+  }
+  if (wait) process.once('SIGINT', onInterrupt)
   try {
     const input = { target, wait, options: optionsOf(flags) }
     const result = (await askRunning(configPath(flags), 'drain', { input, onProgress })) as DrainResult
-    const { backends, drained, cut } = result
+    const { backends, drained, drains, cut } = result
     if (!wait) {
-      say(json, `draining ${target}: ${backends.join(', ')}`, { event: 'draining', target, backends })
+      const lines = [...drained.map((backend) => `drained ${backend}`), ...drains.map(describe)]
+      say(json, lines.join('\n'), { event: 'draining', target, backends, drains })
       return EXIT_OK
     }
     const restored = backends.filter((backend) => !drained.includes(backend))
@@ -42,12 +49,19 @@ export async function drain(flags: DrainFlags): Promise<number> {
     return EXIT_OK
   } catch (error) {
     return complain(json, error)
+  } finally {
+    process.off('SIGINT', onInterrupt)
   }
+}
+
+function describe(progress: DrainProgress): string {
+  return describeDrain(progress) + (progress.joined ? ', joined the drain under way' : '')
 }
 
 /** As a config would have them. @throws UsageError */
 function optionsOf({ over, deadline, code, reason, order }: DrainFlags): object {
-  const given = { over: numeric(over), deadline: numeric(deadline), code: numeric(code), reason, order }
+  const times = { over: withUnit('over', over), deadline: withUnit('deadline', deadline) }
+  const given = { ...times, code: numeric(code), reason, order }
   const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   const { error } = rule.safeParse(options)
   if (error)
@@ -55,7 +69,7 @@ function optionsOf({ over, deadline, code, reason, order }: DrainFlags): object 
   return options
 }
 
-/** `500` is a number of milliseconds, or a code; `30s` stays what it is. */
+/** A code is a number; what is none stays what it is. */
 function numeric(text: string | undefined): string | number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
 }

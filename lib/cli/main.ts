@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import yargs from 'yargs'
+import yargs, { type Arguments } from 'yargs'
 import { closestTo } from '../config/closest.ts'
 import { COMMANDS } from './commands.ts'
 import { EXIT_OK } from './exit-code.ts'
@@ -37,16 +37,19 @@ export async function main(argv: readonly string[]): Promise<number> {
         if (error && error.name !== 'YError') throw error
         throw new UsageError(withSuggestion(message ?? error?.message ?? ''))
       })
-    for (const { name, operand, describe, flags = {}, run } of COMMANDS) {
+    for (const { name, operand, describe, ignores = [], flags = {}, run } of COMMANDS) {
       const usage = operand === undefined ? name : `${name} ${operand}`
       parser.command(
         usage,
         describe,
         (command) => {
           if (operand !== undefined) command.positional(operand.slice(1, -1), { type: 'string' })
-          return command.options(flags)
+          for (const flag of ignores) command.hide(flag)
+          // What is left over would be called an unknown command.
+          return command.options(flags).strictCommands(false)
         },
         async (given) => {
+          refuseSurplus(name, operand, given)
           exitCode = await run(given as unknown as Flags)
         },
       )
@@ -56,6 +59,16 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return complain(argv.includes('--json') || process.env.WSLB_JSON === '1', error, undefined)
   }
+}
+
+/** @throws UsageError */
+function refuseSurplus(name: string, operand: string | undefined, given: Arguments): void {
+  const surplus = given._.slice(1)
+  if (surplus.length === 0) return
+  const what = operand?.slice(1, -1)
+  const takes = what === undefined ? 'nothing; a config is named with -c' : `one ${what}`
+  const got = what === undefined ? surplus : [given[what], ...surplus]
+  throw new UsageError(`${name} takes ${takes}; got ${got.join(', ')} (npx wslb --help)`)
 }
 
 function withSuggestion(message: string): string {

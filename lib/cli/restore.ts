@@ -6,6 +6,7 @@ import { EXIT_OK } from './exit-code.ts'
 import { type Flags } from './flags.ts'
 import { complain, say } from './report.ts'
 import { UsageError } from './usage-error.ts'
+import { withUnit } from './with-unit.ts'
 
 export interface RestoreFlags extends Flags {
   readonly target: string
@@ -32,7 +33,7 @@ export async function restore(flags: RestoreFlags): Promise<number> {
 
 /** In milliseconds. @throws UsageError */
 function deadlineOf({ deadline }: RestoreFlags): number {
-  const { data, error } = positiveDuration.safeParse(deadline)
+  const { data, error } = positiveDuration.safeParse(withUnit('deadline', deadline))
   if (error) throw new UsageError(error.issues.map(({ message }) => `deadline: ${message}`).join('\n'))
   return data
 }

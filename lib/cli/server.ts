@@ -1,13 +1,14 @@
 import { dirname } from 'node:path'
+import { askRunning } from '../admin/ask-running.ts'
 import { controlAddresses } from '../admin/control-address.ts'
 import { ControlServer } from '../admin/control-server.ts'
-import { verbsFor } from '../admin/verbs.ts'
+import { type Status, verbsFor } from '../admin/verbs.ts'
 import { type Balancer, createBalancer } from '../balancer.ts'
 import { type Config } from '../config/config.ts'
 import { ConfigFile } from '../config/config-file.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import { type ResolvedConfig } from '../config/resolved.ts'
-import { messageOf } from '../core/errors.ts'
+import { messageOf, WslbError } from '../core/errors.ts'
 import { type Plan } from '../core/events.ts'
 import { type Logger } from '../core/logger.ts'
 import { logReject } from '../observe/log-reject.ts'
@@ -59,7 +60,9 @@ export class Server {
     this.#config = resolveConfig(config, { baseDir: this.#baseDir })
     this.#balancer = createBalancer(config, { baseDir: this.#baseDir })
     this.#balancer.on('config:reject', ({ error }) => this.#told.add(error))
-    const addresses = await this.#balancer.listen()
+    const addresses = await this.#balancer.listen().catch(async (error: unknown) => {
+      throw await withRival(error, this.#path)
+    })
     if (this.#closing) {
       await this.#balancer.close()
     } else {
@@ -142,5 +145,20 @@ export class Server {
   get #logger(): Logger {
     const log = this.#config?.log
     return typeof log === 'object' ? log : this.#loggers.at()
+  }
+}
+
+/** Milliseconds that the process which may be in the way has to tell who it is. */
+const WHO_ARE_YOU = 2_000
+
+/** Most often, what has the port is this very config, started before. */
+async function withRival(error: unknown, config: string): Promise<unknown> {
+  if (!(error instanceof WslbError) || error.code !== 'WSLB_LISTEN') return error
+  try {
+    const { pid } = (await askRunning(config, 'status', { patience: WHO_ARE_YOU })) as Status
+    const who = `process ${pid} serves this config already`
+    return new WslbError('WSLB_LISTEN', `${who}: ${error.message}`, { cause: error })
+  } catch {
+    return error
   }
 }

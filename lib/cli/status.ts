@@ -1,5 +1,6 @@
 import { askRunning } from '../admin/ask-running.ts'
 import { type Status } from '../admin/verbs.ts'
+import { type AdminState } from '../core/backend.ts'
 import { describeDrain } from '../observe/describe-drain.ts'
 import { thousands } from '../observe/thousands.ts'
 import { configPath, shownPath } from './config-path.ts'
@@ -28,21 +29,28 @@ export async function status(flags: StatusFlags): Promise<number> {
 function describe(status: Status): string {
   const { config, pid, uptime, listeners, connections, backends, drains, tunnels } = status
   const urls = listeners.map(({ protocol, address, port }) => listenerUrl(protocol, address, port))
+  const where = urls.length > 0 ? `${urls.join(', ')}: ` : ''
+  const stopping = drains.some(({ target }) => target === '*') ? ', stopping' : ''
   const blocks = [
     [
-      `${shownPath(config)}: process ${pid}, up ${age(uptime)}`,
-      `${urls.join(', ')}: ${thousands(connections)} connections`,
+      `${shownPath(config)}: process ${pid}, up ${age(uptime)}${stopping}`,
+      `${where}${thousands(connections)} connections`,
     ].join('\n'),
     table([
       ['pool', 'backend', 'health', 'state', 'tunnels', 'load', 'url'],
       ...backends.map(({ pool, id, health, adminState, tunnels, load, url }) => [
-        ...[pool, id, health, adminState, thousands(tunnels), thousands(load), url],
+        ...[pool, id, health, stateOf(adminState, load), thousands(tunnels), thousands(load), url],
       ]),
     ]),
     drains.map(describeDrain).join('\n'),
     tunnels ? describeTunnels(tunnels) : '',
   ]
   return blocks.filter((block) => block !== '').join('\n\n')
+}
+
+/** Whoever is to stop a backend needs to see that it is empty. */
+function stateOf(adminState: AdminState, load: number): string {
+  return adminState === 'draining' && load === 0 ? 'drained' : adminState
 }
 
 function describeTunnels(tunnels: NonNullable<Status['tunnels']>): string {

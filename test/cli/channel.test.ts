@@ -26,7 +26,11 @@ t.test('what makes no sense is exit code 2 before anybody is asked', async (t) =
   const cases: [args: string[], stderr: RegExp][] = [
     [['drain'], /^which target\? A backend, pool\/backend, pool or '\*'/],
     [['restore'], /^which target\?/],
-    [['drain', 'blue', 'green'], /unknown command green/],
+    [['drain', 'blue', 'green'], /^drain takes one target; got blue, green \(/],
+    [['plan', 'a.ts', 'b.ts', 'c.ts'], /^plan takes one file; got a\.ts, b\.ts, c\.ts \(/],
+    [['status', 'blue'], /^status takes nothing; a config is named with -c; got blue \(/],
+    [['drain', 'blue', '--over', '10'], /^over: 10 of what\? Write 10s or 10ms\n$/],
+    [['restore', 'blue', '--deadline', '1.5'], /^deadline: 1\.5 of what\?/],
     [['drain', 'blue', '--ovr', '5s'], /unknown flag --ovr, did you mean "--over"\?/],
     [
       ['drain', 'blue', '--over', '5x', '--code', '1000'],

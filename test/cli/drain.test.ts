@@ -32,7 +32,7 @@ t.test('what the deadline cuts is said, and with --json every line is one', asyn
   const [client] = await connect(1)
   // It does not read, so it does not answer a Close.
   client!.pause()
-  const { code, stdout } = await run('drain', 'default/*', '--over', '0', '--deadline', '100', '--json')
+  const { code, stdout } = await run('drain', 'default/*', '--over', '0', '--deadline', '100ms', '--json')
   t.equal(code, 0)
   t.match(lines(stdout), [
     { event: 'drain:progress', target: 'blue', left: 1, remaining: Number },
@@ -47,11 +47,20 @@ t.test('a drain goes on without the command that began it, and a second one join
   const first = begin('drain', 'blue', '--over', '1h', '--deadline', '2h')
   await first.printed(/draining blue: 1 left/)
   first.kill('SIGINT')
-  t.match(await first.ended, { code: null, signal: 'SIGINT' })
+  t.match(await first.ended, {
+    code: null,
+    signal: 'SIGINT',
+    stderr: 'the drain goes on; `wslb restore blue` ends it\n',
+  })
   t.match((await status()).drains, [{ target: 'blue', left: 1 }])
 
-  const second = begin('drain', 'blue')
-  await second.printed(/draining blue: 1 left, 7[12]\d\d s/)
+  const second = begin('drain', 'blue', '--over', '1h', '--deadline', '3h')
+  await second.printed(/^draining blue: 1 left, 7[12]\d\d s, joined the drain under way\n/)
+  t.match(await run('drain', '*', '--no-wait', '--over', '1h', '--deadline', '2h'), {
+    code: 0,
+    stdout:
+      /^draining blue: 1 left, 7[12]\d\d s, joined the drain under way\ndraining green: 1 left, 7200 s\n$/,
+  })
   t.match(await run('restore', '*'), { code: 0, stdout: /restored blue, green\n$/ })
   t.match(await second.ended, { code: 1, stderr: 'not drained, because restored meanwhile: blue\n' })
   t.match((await status()).backends, [{ id: 'blue', adminState: 'active', tunnels: 1 }, {}])

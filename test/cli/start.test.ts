@@ -96,6 +96,17 @@ t.test('a port that is taken is exit code 3', async (t) => {
   t.match(stderr, new RegExp(String(port)))
 })
 
+t.test('what has the port may be the same config, started before: that is said', async (t) => {
+  const { wslb, cwd } = start(t, configOf([]), ['--port', '0', '--host', '127.0.0.1'])
+  const { port } = new URL(await wslb.ready())
+  const second = await run(['start', '--port', port, '--host', '127.0.0.1'], { cwd })
+  t.match(second, { code: 3, stdout: '' })
+  t.match(
+    second.stderr,
+    new RegExp(`process ${wslb.process.pid} serves this config already: .*${port}.*EADDRINUSE`),
+  )
+})
+
 t.test('an edit brings a new backend into service, on the port that the flag chose', async (t) => {
   const [blue, green] = (await backends(t, 'blue', 'green')) as [TestBackend, TestBackend]
   const { wslb, edit } = start(t, configOf([blue]))

@@ -17,7 +17,7 @@ t.test('status shows pools, backends, tunnels and drains, for people and for pro
   t.same(rest, [''])
 
   const drain = await run('drain', 'blue', '--no-wait', '--over', '1h', '--deadline', '2h')
-  t.match(drain, { code: 0, stdout: 'draining blue: blue\n', stderr: '' })
+  t.match(drain, { code: 0, stdout: 'draining blue: 2 left, 7200 s\n', stderr: '' })
   t.match(await run('status'), {
     stdout: /\ndefault {2}blue .* draining [^]*\n\ndraining blue: 2 left, 7[12]\d\d s\n$/,
   })
@@ -39,4 +39,24 @@ t.test('status shows pools, backends, tunnels and drains, for people and for pro
   t.match(await run('status', '--tunnels'), {
     stdout: /\n\ntunnel {2}pool {5}backend {2}route .*\n {5}\d {2}default {2}blue .* 127\.0\.0\.1 {2}\d+ s/,
   })
+})
+
+t.test('while it stops, status says so, and nothing can be drained or restored', async (t) => {
+  const { wslb, connect, run } = await running(t, ['blue', 'green'], { drain: { deadline: '1h' } })
+  const [client] = await connect(1)
+  // It does not read, so it does not answer a Close.
+  client!.pause()
+  t.match(await run('drain', 'green', '--no-wait'), { code: 0, stdout: 'drained green\n' })
+  t.match(await run('status'), { stdout: /\ndefault {2}green .* drained +0 / })
+  wslb.kill('SIGTERM')
+  await wslb.logged(/stopping/)
+  const { stdout } = await run('status')
+  t.match(stdout, /^lb\.config\.json: process \d+, up \d+ s, stopping\n1 connections\n/)
+  t.match(stdout, /\nstopping: 1 left, \d+ s\n$/)
+  for (const command of ['drain', 'restore']) {
+    const refused = { code: 1, stdout: '', stderr: 'the balancer is shutting down\n' }
+    t.match(await run(command, 'blue'), refused, command)
+  }
+  wslb.kill('SIGTERM')
+  t.match(await wslb.ended, { code: 0 })
 })

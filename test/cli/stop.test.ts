@@ -76,7 +76,7 @@ t.test('a stop says how many tunnels there are and how long it may take, and whe
   const { wslb, client } = await withTunnel(t, '30s')
   wslb.kill('SIGTERM')
   const [stop] = await wslb.logged(/^.*"event":"stop".*\n/m)
-  t.match(JSON.parse(stop), { level: 'info', msg: 'stopping; a second Ctrl-C cuts' })
+  t.match(JSON.parse(stop), { level: 'info', msg: 'stopping; a second signal cuts' })
   const [progress] = await wslb.logged(/^.*"event":"drain:progress".*\n/m)
   t.match(JSON.parse(progress), { level: 'info', target: '*', left: 1, msg: 'stopping: 1 left, 30 s' })
   t.notMatch(wslb.stderr, /"stopped"/)

@@ -11,6 +11,9 @@ t.test('help and version go to stdout', async (t) => {
   for (const word of ['init', 'start', 'check', '--config', '--port', '--log-level', '--json']) {
     t.ok(help.stdout.includes(word), word)
   }
+  const { stdout } = await run(['drain', '--help'], { cwd })
+  t.match(stdout, /--over.*--order .*idle-first · oldest-first · newest-first\s+· random/s)
+  t.notMatch(stdout, /--(port|host|log-level|watch)/, 'only what concerns it')
   t.match(await run(['--version'], { cwd }), { code: 0, stdout: `${version}\n` })
 })
 
@@ -20,7 +23,7 @@ t.test('what makes no sense is exit code 2, and says on stderr what was meant', 
     [[], /which command\?.*init, start, check/],
     [['strat'], /unknown command strat, did you mean "start"\? \(npx wslb --help\)/],
     [['start', '--prot', '80'], /unknown flag --prot, did you mean "--port"\?/],
-    [['start', 'extra'], /unknown command extra/],
+    [['start', 'extra'], /^start takes nothing; .*; got extra/],
     [['start', '--port', '70000'], /^port: expected 0 to 65535, got "70000"\n$/],
     [['start', '--log-level', 'loud'], /^log-level: expected one of .*, got "loud"\n$/],
   ]

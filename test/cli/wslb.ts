@@ -1,8 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const BIN = fileURLToPath(new URL('../../dist/bin/wslb.js', import.meta.url))
+
+// Who is killed leaves the socket of its control channel behind.
+const runtime = mkdtempSync(join(tmpdir(), 'wslb-test-'))
+process.env.XDG_RUNTIME_DIR = runtime
+process.on('exit', () => rmSync(runtime, { recursive: true, force: true }))
 
 export interface Finished {
   readonly code: number | null
