@@ -51,7 +51,7 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
   const drained = new Set<string>()
   let cut = 0
   const onProgress = (event: DrainProgressEvent) => {
-    if (!backends.includes(event.target)) return
+    if (!wait || !backends.includes(event.target)) return
     call.progress(untold.delete(event.target) ? { ...event, joined: true } : event)
   }
   const onDrained = (event: BackendDrainedEvent) => {
@@ -64,7 +64,7 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
   try {
     const over = balancer.drain(target, options as DrainOptions)
     // A drain that joins another one without hurrying it is not announced.
-    if (wait) for (const drain of underWay()) if (untold.has(drain.target)) onProgress(drain)
+    for (const drain of underWay()) if (untold.has(drain.target)) onProgress(drain)
     // What is refused is refused already.
     await Promise.race([over, wait ? aborted(call.signal) : undefined])
   } finally {
