@@ -15,6 +15,8 @@ import { Reply, SIGN_OF_LIFE } from './reply.ts'
 
 /** More at once are dropped: nobody needs more, and each is a file descriptor that a client could have. */
 const MOST_CLIENTS = 64
+/** Milliseconds for a call to have come whole: it is a handful of words, and who is slow takes somebody's place. */
+const INCOMPLETE = 1_000
 /** Milliseconds that another process has to say whether it gives up the address: a start waits for it. */
 const HANDOVER = 2_000
 /** sun_path has 104 bytes on macOS and 108 on Linux, a zero at the end included; what is longer is cut off silently. */
@@ -43,9 +45,9 @@ export class ControlServer {
     this.#clock = clock
     this.#server = createServer(
       {
-        requestTimeout: SIGN_OF_LIFE,
-        headersTimeout: SIGN_OF_LIFE,
-        connectionsCheckingInterval: SIGN_OF_LIFE,
+        requestTimeout: INCOMPLETE,
+        headersTimeout: INCOMPLETE,
+        connectionsCheckingInterval: INCOMPLETE / 4,
       },
       (request, response) => void this.#serve(request, response),
     )

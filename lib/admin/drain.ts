@@ -3,6 +3,7 @@ import { type DrainOptions } from '../balancer-types.ts'
 import { type Problem } from '../config/problems.ts'
 import { fullName } from '../core/backend.ts'
 import { systemClock } from '../core/clock.ts'
+import { ConfigError } from '../core/errors.ts'
 import { durationArgument } from '../core/duration.ts'
 import { type BackendDrainedEvent, type DrainProgressEvent } from '../core/events.ts'
 import { targeted } from '../pool/target.ts'
@@ -40,7 +41,8 @@ export interface RestoreProgress {
 /** Begins a drain and, with `wait`, tells how far it has come until it is over. A client that leaves does not stop it. */
 export async function drain(balancer: Balancer, call: Call): Promise<DrainResult> {
   const target = textOf(call, 'target')
-  const { wait, options = {} } = call.input
+  const { wait } = call.input
+  const options = optionsOf(call)
   const backends = membersOf(backendsOf(balancer), target).map(fullName)
   const underWay = () =>
     balancer.snapshot({ tunnels: false }).drains.filter((drain) => backends.includes(drain.target))
@@ -62,7 +64,7 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
   }
   balancer.on('drain:progress', onProgress).on('backend:drained', onDrained)
   try {
-    const over = balancer.drain(target, options as DrainOptions)
+    const over = balancer.drain(target, options)
     // A drain that joins another one without hurrying it is not announced.
     for (const drain of underWay()) if (untold.has(drain.target)) onProgress(drain)
     // What is refused is refused already.
@@ -71,6 +73,12 @@ export async function drain(balancer: Balancer, call: Call): Promise<DrainResult
     balancer.off('drain:progress', onProgress).off('backend:drained', onDrained)
   }
   return { target, backends, drained: [...drained], cut, drains: underWay().map(asJoined) }
+}
+
+/** What is in them is checked by who uses them. @throws ConfigError */
+function optionsOf({ input: { options = {} } }: Call): DrainOptions {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options
+  throw new ConfigError([{ path: 'options', message: 'expected an object' }])
 }
 
 /** Puts what was drained back into service and, with `wait`, waits until all of it is up. */

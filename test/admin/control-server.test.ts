@@ -198,6 +198,19 @@ t.test('more clients than anybody needs are dropped, and come in when others lea
   t.same(await answered(), { a: 1 })
 })
 
+t.test('calls that are not finished soon make room for others', async (t) => {
+  const { path } = await openServer(t)
+  const half = 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{'
+  const clients = await Promise.all(Array.from({ length: 64 }, () => rawClient(t, path)))
+  const startedAt = performance.now()
+  for (const { socket } of clients) socket.write(half)
+  await Promise.all(clients.map((client) => client.has(/^HTTP\/1\.1 408 /)))
+  const answered = (): Promise<unknown> => ask(path, 'echo', { input: { a: 1 } }).catch(answered)
+  t.same(await answered(), { a: 1 })
+  const took = performance.now() - startedAt
+  t.ok(took < 4_000, `after ${Math.round(took)} ms`)
+})
+
 t.test('an answer that takes its time shows signs of life, and a client that leaves aborts it', async (t) => {
   const clock = new FastClock(100)
   let left: AbortSignal | undefined

@@ -4,7 +4,7 @@ import { type Snapshot } from '../../lib/snapshot.ts'
 import { wsBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { wsClient } from '../support/clients.ts'
-import { close } from '../support/reload.ts'
+import { close, rejection } from '../support/reload.ts'
 
 t.test('a verb lists the open tunnels only where they are asked for', async (t) => {
   const { url: backendUrl } = await wsBackend(t)
@@ -27,6 +27,10 @@ t.test('a verb lists the open tunnels only where they are asked for', async (t) 
   t.strictSame(await ask('status', { tunnels: true }), [1])
   t.strictSame(await ask('drain', { target: 'blue' }), [0])
   t.strictSame(await ask('restore', { target: 'blue' }), [0])
+  for (const options of [null, 7, 'over', []]) {
+    const refused = await rejection(ask('drain', { target: 'blue', options }))
+    t.match(refused, { code: 'WSLB_CONFIG_INVALID', message: 'options: expected an object' })
+  }
   const closed = ask('drain', { target: 'blue', wait: true, options: { over: 0 } })
   await Promise.all([closed, close(client)])
   t.strictSame(await closed, [0])
