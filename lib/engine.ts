@@ -15,6 +15,7 @@ import { Rebalances } from './proxy/rebalance.ts'
 import { Sweeps } from './proxy/sweeps.ts'
 import { Tunnels } from './proxy/tunnels.ts'
 import { upgrade } from './proxy/upgrade.ts'
+import { Waits } from './proxy/waits.ts'
 import { proxySettings } from './proxy-settings.ts'
 import { dial } from './upstream/dial.ts'
 import { HttpPools } from './upstream/http-pools.ts'
@@ -32,6 +33,7 @@ export class Engine {
   readonly events: Events
   readonly pools: Pools
   readonly tunnels = new Tunnels()
+  readonly waits = new Waits()
   readonly drains: Drains
   readonly downWatch: DownWatch
   readonly rebalances: Rebalances
@@ -41,7 +43,7 @@ export class Engine {
 
   constructor(config: ResolvedConfig, { clock, random, controls, onListenerError }: EngineOptions) {
     const events = (this.events = new Events(onListenerError))
-    const { tunnels } = this
+    const { tunnels, waits } = this
     this.#config = config
     this.downWatch = new DownWatch({ clock, random, tunnels, closes: () => this.#config.drain })
     this.pools = new Pools({
@@ -50,7 +52,10 @@ export class Engine {
       random,
       dial: (backend, signal) =>
         dial(backend, { clock, signal, unref: true, timeout: this.#config.timeouts.connect }),
-      onChange: (backend, { spec }) => this.downWatch.review(backend, spec.health?.onDown),
+      onChange: (backend, { spec }) => {
+        this.downWatch.review(backend, spec.health?.onDown)
+        if (backend.adminState !== 'active') waits.end(backend)
+      },
     })
     this.pools.apply(config.pools)
     this.drains = new Drains({ clock, random, events, tunnels })
@@ -64,6 +69,7 @@ export class Engine {
       httpPools: new HttpPools(clock, config.timeouts.connect),
       tunnels,
       pending: new Set(),
+      waits,
       controls,
       rebalances: this.rebalances,
       sweeps: new Sweeps(clock, tunnels, config.websocket),

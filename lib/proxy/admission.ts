@@ -21,31 +21,35 @@ export async function waitForToken(
   upgrade: PendingUpgrade,
   lease: Lease,
 ): Promise<void> {
-  const { clock } = context
-  const { gone } = upgrade.client
+  const { clock, waits } = context
+  const { client } = upgrade
+  const { gone, socket } = client
   const { backend, tokenAt } = lease
   const since = clock.now()
   const wait = tokenAt - since
   if (wait <= 0) return
-  backend.waiting++
+  let due = false
   await new Promise<void>((resolve) => {
     const end = () => {
       timer.cancel()
       gone.removeEventListener('abort', end)
-      lease.onCut = undefined
-      backend.waiting--
+      socket.off('end', end)
+      waits.delete(backend, end)
       resolve()
     }
-    const timer = clock.schedule(wait, end)
+    const timer = clock.schedule(wait, () => {
+      due = true
+      end()
+    })
     gone.addEventListener('abort', end)
-    lease.onCut = end
-    if (gone.aborted) end()
+    socket.on('end', end)
+    waits.add(backend, end)
+    if (client.hasLeft) end()
   })
   upgrade.waited += clock.now() - since
-  if (gone.aborted) {
-    backend.handshakes.giveBack(tokenAt)
-    throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for a token')
-  }
+  if (!due) backend.handshakes.giveBack(tokenAt)
+  if (client.hasLeft) throw new WslbError('WSLB_CLIENT_GONE', 'the client left while it waited for a token')
   if (context.state !== 'open') throw balancerClosed()
-  if (lease.isCut || backend.adminState !== 'active') throw backendClosed(backend, true)
+  // It may be back in service already; what was promised is void all the same.
+  if (!due || backend.adminState !== 'active') throw backendClosed(backend, true)
 }

@@ -10,6 +10,7 @@ import { type Rebalances } from './rebalance.ts'
 import { type Router } from './router.ts'
 import { type Sweeps } from './sweeps.ts'
 import { type Tunnels } from './tunnels.ts'
+import { type Waits } from './waits.ts'
 
 /** What a reload replaces, in one assignment. Times in milliseconds. */
 export interface ProxySettings {
@@ -46,4 +47,5 @@ export interface ProxyContext {
   readonly controls: Controls
   /** Upgrades that have not been answered yet. */
   readonly pending: Set<PendingClient>
+  readonly waits: Waits
 }

@@ -36,6 +36,11 @@ export class PendingClient {
     return this.#gone.signal
   }
 
+  /** A client that has half-closed has nothing to wait for: the WebSocket it asked for could say nothing to us. */
+  get hasLeft(): boolean {
+    return this.#ended || this.gone.aborted
+  }
+
   readonly #onError = (): void => {}
 
   readonly #onClose = (): void => this.#gone.abort()

@@ -37,6 +37,7 @@ export class Shutdown {
     const { context, listeners, pools, downWatch, rebalances } = parts
     const { clock, events, tunnels } = context
     context.state = 'closing'
+    context.waits.endAll()
     pools.stop()
     downWatch.stop()
     rebalances.stop()

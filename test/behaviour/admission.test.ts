@@ -249,7 +249,7 @@ t.test('a client that leaves while it waits leaves nothing behind, and its token
   await Promise.all(clients.map(close))
 })
 
-t.test('a drain sends those that wait elsewhere, when their token comes', async (t) => {
+t.test('a drain sends those that wait elsewhere', async (t) => {
   const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
   const { balancer, url, port, next } = await startBalancer(
     t,
@@ -303,32 +303,6 @@ t.test('what is cut at the deadline of a drain does not wait any longer', async 
   t.equal(blue.total, 1)
 })
 
-t.test('a balancer that closes lets nobody in that waits', async (t) => {
-  const blue = await named(t, 'blue')
-  const { balancer, url, port, next } = await startBalancer(
-    t,
-    {
-      backends: [spec(blue, rate(1))],
-      admission: { maxWait: '60s' },
-    },
-    real,
-  )
-  const first = await wsClient(t, url)
-  const waiting = await knock(t, port)
-  await until(() => waitingAt(balancer)[0] === 1, 'it to wait')
-  t.equal(balancer.snapshot().backends[0]!.load, 2)
-  const rejected = next('upgrade:reject')
-  const closing = balancer.close({ drain: '60s' })
-  await waiting.has('HTTP/1.1 503 ')
-  t.match(waiting.received, 'WSLB_CLOSED')
-  t.match(await rejected, { error: { code: 'WSLB_CLOSED' } })
-  t.same(waitingAt(balancer), [0])
-  first.close()
-  waiting.socket.end()
-  await closing
-  t.equal(blue.total, 1)
-})
-
 t.test('one that closes at once does not let them wait', async (t) => {
   const blue = await named(t, 'blue')
   const { balancer, port, next } = await startBalancer(
@@ -342,7 +316,7 @@ t.test('one that closes at once does not let them wait', async (t) => {
   t.equal(balancer.snapshot().backends[0]!.load, 2)
   const rejected = next('upgrade:reject')
   await balancer.close()
-  t.match(await rejected, { error: { code: 'WSLB_CLIENT_GONE' } })
+  t.match(await rejected, { error: { code: 'WSLB_CLOSED' } })
   t.same(waitingAt(balancer), [0])
   await Promise.all(clients.map(({ closed }) => closed))
   t.equal(blue.total, 1)
@@ -400,4 +374,78 @@ t.test('pick() takes a token for an upgrade, and does not wait', async (t) => {
   t.throws(() => balancer.pick(upgrade), { code: 'WSLB_TOO_MANY_HANDSHAKES', retryAfter: 1 })
   choices.push(balancer.pick(request))
   for (const choice of choices) choice.release()
+})
+
+t.test(
+  'who waits for a backend that leaves service goes elsewhere at once, and leaves no token taken',
+  async (t) => {
+    const clock = new ManualClock()
+    const [blue, green] = [await named(t, 'blue'), await named(t, 'green')]
+    const { balancer, url } = await startBalancer(
+      t,
+      {
+        ...base,
+        backends: [spec(blue, rate(1)), { ...spec(green), backup: true }],
+        admission: { maxWait: '20s' },
+      },
+      { clock },
+    )
+    const first = await wsClient(t, url)
+    const knocking = Array.from({ length: 5 }, () => wsClient(t, url))
+    await until(() => waitingAt(balancer)[0] === 5, 'five to wait')
+    // Whether it is back before anybody looks, or not.
+    void balancer.drain('blue', { over: 0 })
+    balancer.restore('blue')
+    const elsewhere = await Promise.all(knocking)
+    t.match(balancer.snapshot().backends, [{ load: 1, waiting: 0 }, { load: 5 }])
+    const next = wsClient(t, url)
+    await until(() => waitingAt(balancer)[0] === 1, 'one to wait')
+    await clock.advance(1_000)
+    const all = [first, ...elsewhere, await next]
+    t.match(balancer.snapshot().backends, [{ load: 2 }, { load: 5 }], 'its turn is the next one')
+    await Promise.all(all.map(close))
+  },
+)
+
+t.test('who waits when the balancer stops is refused at once', async (t) => {
+  const clock = new ManualClock()
+  const blue = await named(t, 'blue')
+  const { balancer, url, port, next } = await startBalancer(
+    t,
+    { ...base, backends: [spec(blue, rate(1))], admission: { maxWait: '20s' } },
+    { clock },
+  )
+  const first = await wsClient(t, url)
+  const waiting = await knock(t, port)
+  await until(() => waitingAt(balancer)[0] === 1, 'one to wait')
+  const rejected = next('upgrade:reject')
+  const closed = balancer.close({ drain: '1m' })
+  t.match(await rejected, { status: 503, error: { code: 'WSLB_CLOSED' } })
+  await waiting.has('HTTP/1.1 503 ')
+  await close(first)
+  await Promise.all([waiting.closed, clock.advance(1_000)])
+  await clock.advance(60_000)
+  await closed
+  t.equal(blue.total, 1)
+})
+
+t.test('a client that half-closes gives up its turn', async (t) => {
+  const clock = new ManualClock()
+  const blue = await named(t, 'blue')
+  const { balancer, url, port, next } = await startBalancer(
+    t,
+    { ...base, backends: [spec(blue, rate(1))], admission: { maxWait: '20s' } },
+    { clock },
+  )
+  const first = await wsClient(t, url)
+  const leaver = await knock(t, port)
+  await until(() => waitingAt(balancer)[0] === 1, 'one to wait')
+  const rejected = next('upgrade:reject')
+  leaver.socket.end()
+  t.match(await rejected, { error: { code: 'WSLB_CLIENT_GONE' }, attempts: 1 })
+  await leaver.closed
+  const second = wsClient(t, url)
+  await until(() => waitingAt(balancer)[0] === 1, 'another to wait')
+  await clock.advance(1_000)
+  await Promise.all([first, await second].map(close))
 })
