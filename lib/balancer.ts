@@ -146,10 +146,11 @@ export class Balancer implements AsyncDisposable, Controls {
           ? await this.#engine.listeners.prepare(config.listen, config.limits)
           : undefined
         return this.#engine.events.after(() => {
+          const plan = this.#engine.plan(config)
           changeListeners?.()
           // It may have been closed in the moment after the listeners were there; then they are closed again.
           this.#assertOpen()
-          const plan = this.#engine.apply(config)
+          this.#engine.apply(config)
           this.#log.use(config.log)
           this.#engine.events.emit('config:reload', { plan })
           return plan
@@ -205,8 +206,7 @@ export class Balancer implements AsyncDisposable, Controls {
 
   /**
    * Probes backends at once, and goes on until they are up, e.g. after {@link restore}. One without a health loop is.
-   * @param target as in {@link drain}
-   * @param options `signal` gives it up
+   * @param target as in {@link drain}; `signal` gives it up
    * @throws WslbError `WSLB_UNKNOWN_BACKEND`, `WSLB_CLOSED`; the reason of the signal
    */
   async whenUp(target: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -2,6 +2,7 @@ import { type IncomingMessage } from 'node:http'
 import { type Clock, type Random } from './core/clock.ts'
 import { type CloseCause, Events, type EventName, type Plan } from './core/events.ts'
 import { type IncomingRequest } from './core/request.ts'
+import { changedOptions } from './config/changed-options.ts'
 import { type ResolvedConfig } from './config/resolved.ts'
 import { arrival } from './listener/arrival.ts'
 import { Listeners } from './listener/listeners.ts'
@@ -19,6 +20,7 @@ import { Waits } from './proxy/waits.ts'
 import { proxySettings } from './proxy-settings.ts'
 import { dial } from './upstream/dial.ts'
 import { HttpPools } from './upstream/http-pools.ts'
+import { unserved } from './unserved.ts'
 
 export interface EngineOptions {
   readonly clock: Clock
@@ -95,13 +97,18 @@ export class Engine {
 
   /** What {@link apply} would do, without doing it. */
   plan(config: ResolvedConfig): Plan {
-    return { ...this.pools.plan(config.pools), over: config.drain.over }
+    return {
+      ...this.pools.plan(config.pools),
+      over: config.drain.over,
+      listeners: this.listeners.plan(config.listen),
+      options: changedOptions(this.#config, config),
+      warnings: unserved(config, this.pools.byName),
+    }
   }
 
   /** One synchronous step: no request sees half of the old config and half of the new. */
-  apply(config: ResolvedConfig): Plan {
+  apply(config: ResolvedConfig): void {
     const { context, pools } = this
-    const plan = this.plan(config)
     this.#config = config
     const left = pools.apply(config.pools)
     context.settings = proxySettings(config, pools.byName)
@@ -109,7 +116,6 @@ export class Engine {
     context.httpPools.connectTimeout = config.timeouts.connect
     this.rebalances.reconfigure([...pools.byName.values()])
     for (const member of left) void this.empty(member, config.drain, 'reload')
-    return plan
   }
 
   /** Ends what runs on a backend that gets no new work; its idle connections at once. */

@@ -3,12 +3,14 @@ import { askRunning } from '../admin/ask-running.ts'
 import { fullName } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type Plan } from '../core/events.ts'
-import { describePlan } from '../observe/describe-plan.ts'
+import { urlOf } from '../listener/listeners.ts'
+import { describePlan, isChange } from '../observe/describe-plan.ts'
+import { unserved } from '../unserved.ts'
 import { configPath, shownPath } from './config-path.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { type Flags } from './flags.ts'
 import { loadOnce } from './load-once.ts'
-import { complain, say } from './report.ts'
+import { complain, say, withWarnings } from './report.ts'
 
 export interface PlanFlags extends Flags {
   /** A candidate for the config. */
@@ -25,8 +27,13 @@ export async function plan(flags: PlanFlags): Promise<number> {
     file = shownPath(candidate)
     const running = await planOfRunning(config, candidate)
     const plan = running ?? (await planOfStart(candidate, flags))
-    const who = running ? 'a reload would do' : `nobody serves ${shownPath(config)}; a start would do`
-    say(json, `${who}: ${describePlan(plan)}`, { event: 'plan', file, running: !!running, ...plan })
+    const who = running
+      ? isChange(running)
+        ? 'a reload would do'
+        : 'nothing would change (functions are not compared)'
+      : `nobody serves ${shownPath(config)}; a start would do`
+    const text = withWarnings(`${who}: ${describePlan(plan)}`, plan)
+    say(json, text, { event: 'plan', file, running: !!running, ...plan })
     return EXIT_OK
   } catch (error) {
     return complain(json, error, file)
@@ -44,8 +51,17 @@ async function planOfRunning(config: string, file: string): Promise<Plan | undef
 }
 
 async function planOfStart(file: string, flags: Flags): Promise<Plan> {
-  const { pools, drain } = await loadOnce(file, flags)
+  const config = await loadOnce(file, flags)
+  const { pools, drain, listen } = config
   const added = pools.flatMap((pool) => pool.backends.map(({ id }) => fullName({ id, pool: pool.name })))
   const nothing = { removed: [], changed: [], kept: [], tunnelsKept: 0, tunnelsDrained: 0 }
-  return { added, ...nothing, over: drain.over }
+  const listeners = { added: listen.map(urlOf), removed: [] }
+  return {
+    added,
+    ...nothing,
+    over: drain.over,
+    listeners,
+    options: [],
+    warnings: unserved(config, new Map()),
+  }
 }

@@ -1,6 +1,7 @@
 import { Refused } from '../admin/refused.ts'
 import { type Problem, problemsOf } from '../config/problems.ts'
 import { WslbError } from '../core/errors.ts'
+import { type Plan } from '../core/events.ts'
 import { shownPlaces } from './config-path.ts'
 import { EXIT_BIND, EXIT_CONFIG, EXIT_USAGE } from './exit-code.ts'
 import { UsageError } from './usage-error.ts'
@@ -8,6 +9,11 @@ import { UsageError } from './usage-error.ts'
 /** A result: for a person, or with `--json` for a program; on stdout. */
 export function say(json: boolean, text: string, data: object): void {
   process.stdout.write(`${json ? JSON.stringify(data) : text}\n`)
+}
+
+/** With `--json` they are part of the plan. */
+export function withWarnings(text: string, { warnings }: Plan): string {
+  return [text, ...warnings.map((warning) => `warning: ${warning}`)].join('\n')
 }
 
 /** Writes to stderr what went wrong, a line per problem. @returns the exit code that goes with it */

@@ -148,6 +148,12 @@ export interface Plan {
   readonly tunnelsDrained: number
   /** Milliseconds over which the drained ones are closed: `drain.over` of the new config. */
   readonly over: number
+  /** Urls. Plain and TLS on one port are two listeners. */
+  readonly listeners: { readonly added: readonly string[]; readonly removed: readonly string[] }
+  /** Names of other options that differ, e.g. `drain`, `pools.chat.balance`; what functions do is not compared. */
+  readonly options: readonly string[]
+  /** What is valid and yet hardly meant, e.g. a pool without a backend that takes clients. */
+  readonly warnings: readonly string[]
 }
 
 /** Every event of a balancer. There is no `error` event: errors are part of what they happened to. */

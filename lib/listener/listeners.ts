@@ -1,4 +1,5 @@
 import { WslbError } from '../core/errors.ts'
+import { addressUrl } from './address-url.ts'
 import { certificateFor } from './certificate.ts'
 import { Listener, type ListenerAddress, type ListenerHandlers } from './listener.ts'
 import { type Certificate, type ClientLimits, type ListenerOptions } from './options.ts'
@@ -28,6 +29,21 @@ export class Listeners {
   /** Open client sockets. */
   get connections(): number {
     return [...this.#open, ...this.#retired].reduce((sum, { connections }) => sum + connections, 0)
+  }
+
+  /** What {@link prepare} and the change would do, as urls; nothing where none is open. */
+  plan(all: readonly ListenerOptions[]): { added: string[]; removed: string[] } {
+    if (this.#open.length === 0) return { added: [], removed: [] }
+    const left = new Set(this.#open)
+    const added = all.filter((options) => {
+      const listener = [...left].find((one) => sameAddress(one.options, options))
+      return !listener || !left.delete(listener)
+    })
+    return {
+      added: added.map(urlOf),
+      // One that makes room for another has no address, but then it has a port of its own.
+      removed: [...left].map((one) => urlOf({ ...one.options, port: one.options.port || one.address.port })),
+    }
   }
 
   /**
@@ -110,6 +126,11 @@ export class Listeners {
   destroyConnections(): void {
     for (const listener of this.#retired) listener.destroyConnections()
   }
+}
+
+/** As the config has it. */
+export function urlOf({ tls, host, port }: ListenerOptions): string {
+  return addressUrl(tls ? 'https' : 'http', host, port)
 }
 
 /** Plain and TLS on one port are two listeners. */

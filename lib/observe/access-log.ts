@@ -87,6 +87,9 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     )
   }
   if (enabled('warn')) {
+    listen('config:reload', ({ plan: { warnings } }) => {
+      for (const warning of warnings) logger.warn({ event: 'config:warning' }, warning)
+    })
     listen('backend:down', (event) => {
       const { backend, pool, reason } = event
       logger.warn(

@@ -2,7 +2,7 @@ import { type Plan } from '../core/events.ts'
 import { seconds } from './seconds.ts'
 import { thousands } from './thousands.ts'
 
-/** A plan in words: `1 added (green), 2 kept; 18 204 tunnels kept, 311 drained over 30 s`. */
+/** A plan in words: `1 added (green), 2 kept; changed: drain; 18 204 tunnels kept, 311 drained over 30 s`. */
 export function describePlan(plan: Plan): string {
   const backends = [
     counted(plan.added, 'added'),
@@ -10,13 +10,31 @@ export function describePlan(plan: Plan): string {
     counted(plan.changed, 'changed'),
     plan.kept.length > 0 ? `${plan.kept.length} kept` : undefined,
   ].filter((part) => part !== undefined)
-  return (backends.length > 0 ? backends.join(', ') : 'no backends') + tunnels(plan)
+  const parts = [
+    backends.join(', ') || 'no backends',
+    listeners(plan),
+    plan.options.length > 0 ? `changed: ${plan.options.join(', ')}` : undefined,
+    tunnels(plan),
+  ]
+  return parts.filter((part) => part !== undefined).join('; ')
 }
 
-function tunnels({ tunnelsKept, tunnelsDrained, over }: Plan): string {
-  if (tunnelsKept + tunnelsDrained === 0) return ''
+/** Whether anything is to change. What functions do is not known. */
+export function isChange({ added, removed, changed, listeners, options }: Plan): boolean {
+  const all = [added, removed, changed, listeners.added, listeners.removed, options]
+  return all.some(({ length }) => length > 0)
+}
+
+function listeners({ listeners: { added, removed } }: Plan): string | undefined {
+  if (added.length > 0)
+    return `listens on ${added.join(', ')}` + (removed.length > 0 ? ` instead of ${removed.join(', ')}` : '')
+  return removed.length > 0 ? `no longer listens on ${removed.join(', ')}` : undefined
+}
+
+function tunnels({ tunnelsKept, tunnelsDrained, over }: Plan): string | undefined {
+  if (tunnelsKept + tunnelsDrained === 0) return undefined
   const pace = tunnelsDrained > 0 ? ` over ${seconds(over)}` : ''
-  return `; ${thousands(tunnelsKept)} tunnels kept, ${thousands(tunnelsDrained)} drained${pace}`
+  return `${thousands(tunnelsKept)} tunnels kept, ${thousands(tunnelsDrained)} drained${pace}`
 }
 
 function counted(ids: readonly string[], verb: string): string | undefined {

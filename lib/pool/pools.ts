@@ -10,6 +10,9 @@ export interface Member {
   readonly pool: Pool
 }
 
+/** The part of a {@link Plan} that is about backends. */
+export type BackendsPlan = Omit<Plan, 'over' | 'listeners' | 'options' | 'warnings'>
+
 /** All pools of a balancer, changed by difference. */
 export class Pools {
   readonly #deps: PoolDependencies
@@ -68,7 +71,7 @@ export class Pools {
   }
 
   /** What {@link apply} would do, without doing it. */
-  plan(specs: readonly PoolSpec[]): Omit<Plan, 'over'> {
+  plan(specs: readonly PoolSpec[]): BackendsPlan {
     const plan = {
       added: [] as string[],
       removed: [] as string[],

@@ -94,6 +94,9 @@ t.test('the plan says what was added, removed, changed and kept', async (t) => {
     tunnelsKept: 2,
     tunnelsDrained: 1,
     over: 30_000,
+    listeners: { added: [], removed: [] },
+    options: [],
+    warnings: [],
   })
   t.same((await heard).plan, plan)
   for (const client of clients) client.close()

@@ -11,7 +11,8 @@ t.test(
     const clients = await connect(3)
     const before = await status()
     write('lb.config.json', ['blue', 'red'], { drain: { over: '100ms' } })
-    const what = '1 added (red), 1 removed (green), 1 kept; 2 tunnels kept, 1 drained over 0.1 s'
+    const what =
+      '1 added (red), 1 removed (green), 1 kept; changed: drain; 2 tunnels kept, 1 drained over 0.1 s'
     t.match(await run('plan'), { code: 0, stdout: `a reload would do: ${what}\n`, stderr: '' })
     const json = await run('plan', '--json')
     t.match(lines(json.stdout), [
@@ -45,7 +46,16 @@ t.test('a candidate can be tried beside the config', async (t) => {
     code: 0,
     stdout: 'a reload would do: 1 removed (green), 1 kept\n',
   })
-  t.match(await run('plan'), { code: 0, stdout: 'a reload would do: 2 kept\n' })
+  t.match(await run('plan'), {
+    code: 0,
+    stdout: 'nothing would change (functions are not compared): 2 kept\n',
+  })
+  write('moved.json', ['blue', 'green'], { listen: 1, balance: 'random' })
+  t.match(
+    await run('plan', 'moved.json'),
+    { stdout: /^a reload would do: 2 kept; changed: balance\n$/ },
+    '--port and --host win',
+  )
   t.match(await run('plan', 'absent.json'), { code: 1, stdout: '', stderr: /there is no .*absent\.json/ })
 })
 
@@ -57,7 +67,11 @@ t.test('what a config starts for a plan ends with it', async (t) => {
     return { backends: [] }
   }\n`
   writeFileSync(join(cwd, 'candidate.mjs'), config)
-  t.match(await run('plan', 'candidate.mjs'), { code: 0, stdout: 'a reload would do: 1 removed (blue)\n' })
+  t.match(await run('plan', 'candidate.mjs'), {
+    code: 0,
+    stdout:
+      /^a reload would do: 1 removed \(blue\).*\nwarning: pool default: no backends; it will answer 503\n$/,
+  })
   await wslb.logged(/^PREVIOUS 1\nABORTED$/m)
 })
 
@@ -94,7 +108,8 @@ t.test('where nobody runs, everything would be added', async (t) => {
   })
   t.match(await run(['plan'], { cwd }), {
     code: 0,
-    stdout: 'nobody serves lb.config.json; a start would do: 2 added (chat/a:1, chat/b:1)\n',
+    stdout:
+      'nobody serves lb.config.json; a start would do: 2 added (chat/a:1, chat/b:1); listens on http://0.0.0.0:8080\n',
   })
   const { stdout } = await run(['plan', '--json'], { cwd })
   t.match(lines(stdout), [{ event: 'plan', running: false, added: ['chat/a:1', 'chat/b:1'], over: 30_000 }])

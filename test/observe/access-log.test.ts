@@ -227,6 +227,9 @@ t.test('a reload tells its plan, a rejected one is a single error line', async (
     tunnelsKept: 18204,
     tunnelsDrained: 311,
     over: 30_000,
+    listeners: { added: ['http://127.0.0.1:2'], removed: ['http://127.0.0.1:1'] },
+    options: ['drain', 'balance'],
+    warnings: ['pool default: no backends; it will answer 503'],
   }
   events.emit('config:reload', { plan })
   const problems = [
@@ -237,10 +240,12 @@ t.test('a reload tells its plan, a rejected one is a single error line', async (
   events.emit('config:reject', { error: new WslbError('WSLB_LISTEN', 'port 80 is taken') })
   t.equal(
     sink.lines[0]!.msg,
-    'config reloaded: 1 added (c), 1 removed (a), 1 kept; 18 204 tunnels kept, 311 drained over 30 s',
+    'config reloaded: 1 added (c), 1 removed (a), 1 kept; listens on http://127.0.0.1:2 instead of http://127.0.0.1:1; ' +
+      'changed: drain, balance; 18 204 tunnels kept, 311 drained over 30 s',
   )
+  t.match(sink.lines[1], { level: 'warn', msg: 'pool default: no backends; it will answer 503' })
   const start = 'config rejected, the last good one serves on: '
-  t.match(sink.lines.slice(1), [
+  t.match(sink.lines.slice(2), [
     {
       level: 'error',
       code: 'WSLB_CONFIG_INVALID',

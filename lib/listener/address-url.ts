@@ -1,0 +1,3 @@
+export function addressUrl(protocol: string, host: string, port: number): string {
+  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
