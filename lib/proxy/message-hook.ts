@@ -1,4 +1,5 @@
 import { type IncomingRequest } from '../core/request.ts'
+import { type Controls } from './controls.ts'
 
 /** Who sends a message. */
 export type MessageSender = 'client' | 'backend'
@@ -21,6 +22,8 @@ export interface MessageContext {
   readonly pool: string
   /** Aborts when the tunnel ends. */
   readonly signal: AbortSignal
+  /** Drains and restores backends, rebalances pools, closes tunnels. */
+  readonly balancer: Controls
 }
 
 /**

@@ -198,6 +198,7 @@ function messageMode(
     tunnel,
     request,
     backend,
+    controls: context.controls,
     rule: () => context.settings.router.onMessage(route),
     timeout: () => context.settings.timeouts.hook,
   })

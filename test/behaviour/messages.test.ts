@@ -384,6 +384,25 @@ t.test('replies wait for who does not read them: it is not read either', async (
   await closed
 })
 
+t.test('the hook has the verbs of the balancer: a message begins a drain', async (t) => {
+  const { backend } = await talkative(t)
+  const { url, balancer } = await startBalancer(
+    t,
+    config(backend, {
+      from: 'client',
+      async hook({ data }, { balancer, backend }) {
+        if (data === '/drain') await balancer.drain(backend, { over: 0, reason: 'as you wish' })
+      },
+    }),
+  )
+  const client = await wsClient(t, url)
+  const closed = once(client, 'close') as Promise<[number, Buffer]>
+  client.send('/drain')
+  const [code, reason] = await closed
+  t.same([code, String(reason)], [1012, 'as you wish'])
+  t.match(balancer.snapshot().backends, [{ adminState: 'draining' }])
+})
+
 t.test(
   'of one side only: the other passes frame by frame, a reply finds its place between its messages',
   async (t) => {

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream'
 import t from 'tap'
 import { dataFrame } from '../../lib/protocol/frame-writer.ts'
+import { type Controls } from '../../lib/proxy/controls.ts'
 import { MessageFlow } from '../../lib/proxy/message-flow.ts'
 import { type MessageRule } from '../../lib/proxy/message-hook.ts'
 import { MessageMode } from '../../lib/proxy/message-mode.ts'
@@ -27,6 +28,7 @@ t.test('what comes at once is seen by one rule, which is looked up once', async 
   let lookups = 0
   const mode = new MessageMode({
     ...{ tunnel: 1, request: plainRequest(), backend: plainBackend('a'), timeout: () => 1_000 },
+    controls: {} as Controls,
     rule: () => {
       lookups++
       return rule
