@@ -75,8 +75,9 @@ export function resolveDrain(
 /** @throws ConfigError for a code or a reason that cannot be sent */
 export function resolveCloseReason(asked: CloseReason): CloseReason {
   const { success, data, error } = closing.safeParse(asked)
-  if (!success) throw new ConfigError(error.issues.flatMap(toProblems))
-  return data
+  if (success) return data
+  const problems = error.issues.flatMap(toProblems)
+  throw new ConfigError(problems.map(({ path, message }) => ({ path: path || 'the Close', message })))
 }
 
 const DRAIN_DEFAULTS: DrainPlan = {

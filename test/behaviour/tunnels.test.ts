@@ -76,6 +76,10 @@ t.test('one socket is closed by its id with a code of choice, the others do not 
     message: /^code: got 1000; expected/,
   })
   t.throws(() => balancer.closeTunnel(id, {} as never), { message: /^code: is missing/ })
+  const bare = balancer.closeTunnel.bind(balancer) as (id: number) => boolean
+  t.throws(() => bare(id), {
+    message: 'the Close: is missing; expected an object with code and reason',
+  })
   await close(other)
 })
 
