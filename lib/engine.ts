@@ -47,7 +47,7 @@ export class Engine {
     const events = (this.events = new Events(onListenerError))
     const { tunnels, waits } = this
     this.#config = config
-    this.downWatch = new DownWatch({ clock, random, tunnels, closes: () => this.#config.drain })
+    this.downWatch = new DownWatch({ clock, random, events, tunnels, closes: () => this.#config.drain })
     this.pools = new Pools({
       events,
       clock,

@@ -11,6 +11,7 @@ export type {
   BackendDrainedEvent,
   BackendEvent,
   BackendTroubleEvent,
+  BackendTunnelsEvent,
   BalancerEvents,
   CloseCause,
   ClosedBy,

@@ -13,6 +13,18 @@ export interface BackendTroubleEvent extends BackendEvent {
   readonly reason: string
 }
 
+/** What `health.onDown` decides about the open tunnels of a backend that is declared down. */
+export interface BackendTunnelsEvent extends BackendEvent {
+  /** With `drain` all of them were asked for a sign of life; `keep` and `cut` ask nobody. */
+  readonly onDown: 'drain' | 'keep' | 'cut'
+  /** Tunnels that live on; with `drain` because they answer. */
+  readonly kept: number
+  /** Tunnels that are closed; with `drain` because nothing came back, and unless it does before their turn. */
+  readonly closing: number
+  /** Milliseconds over which they are closed; 0 with `cut`. */
+  readonly over: number
+}
+
 /** How far a drain has come. */
 export interface DrainProgressEvent {
   /** The backend, `blue` or `chat/blue`; `*` for the shutdown of the whole balancer. */
@@ -161,6 +173,7 @@ export interface BalancerEvents {
   'backend:up': BackendEvent
   'backend:suspect': BackendTroubleEvent
   'backend:down': BackendTroubleEvent
+  'backend:tunnels': BackendTunnelsEvent
   'backend:added': BackendEvent
   'backend:removed': BackendEvent
   'backend:draining': BackendEvent
@@ -185,6 +198,8 @@ export interface EventSink {
   emit<K extends EventName>(name: K, event: BalancerEvents[K]): void
   /** Whether telling is worth the work of making the event. */
   wants(name: EventName): boolean
+  /** Makes a change in one step; what happens in it is told when it is complete. */
+  after<T>(change: () => T): T
 }
 
 /**
@@ -217,7 +232,6 @@ export class Events implements EventSink {
     return this.#emitter.listenerCount(name) > 0
   }
 
-  /** Makes a change in one step; what happens in it is told when it is complete. */
   after<T>(change: () => T): T {
     // Part of a greater one.
     if (this.#held) return change()

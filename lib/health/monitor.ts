@@ -79,11 +79,15 @@ export class HealthMonitor {
   }
 
   #changed(backend: Backend, from: Health, to: Health, reason: string): void {
-    this.#onChange(backend)
+    const { events } = this.#deps
     const who = { backend: backend.id, pool: this.#pool }
-    if (to === 'suspect') this.#deps.events.emit('backend:suspect', { ...who, reason })
-    if (to === 'down') this.#deps.events.emit('backend:down', { ...who, reason })
-    // Back from suspicion is no news: the debounce is there so that nobody is bothered with it.
-    if (to === 'up' && from === 'down') this.#deps.events.emit('backend:up', who)
+    // What follows from it is told behind it.
+    events.after(() => {
+      if (to === 'suspect') events.emit('backend:suspect', { ...who, reason })
+      if (to === 'down') events.emit('backend:down', { ...who, reason })
+      // Back from suspicion is no news: the debounce is there so that nobody is bothered with it.
+      if (to === 'up' && from === 'down') events.emit('backend:up', who)
+      this.#onChange(backend)
+    })
   }
 }

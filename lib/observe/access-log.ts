@@ -1,10 +1,16 @@
 import { fullName } from '../core/backend.ts'
-import { type BackendEvent, type EventName, type EventListener } from '../core/events.ts'
-import { type Blame } from '../core/errors.ts'
+import {
+  type BackendEvent,
+  type EventName,
+  type EventListener,
+  type TunnelCloseEvent,
+} from '../core/events.ts'
+import { type Blame, WslbError } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
 import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from './access-line.ts'
 import { describeDrain } from './describe-drain.ts'
 import { describePlan } from './describe-plan.ts'
+import { describeTunnels } from './describe-tunnels.ts'
 import { logReject } from './log-reject.ts'
 import { thousands } from './thousands.ts'
 
@@ -42,7 +48,7 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     listen('request:done', (event) => write(requestLine(event), event.error?.blame))
     listen('upgrade:reject', (event) => write(rejectLine(event), event.error?.blame))
     listen('tunnel:open', (event) => write(openLine(event)))
-    listen('tunnel:close', (event) => write(closeLine(event)))
+    listen('tunnel:close', (event) => write(closeLine(event), blameFor(event)))
 
     const tell = (name: EventName, event: BackendEvent, what: string, more?: object) =>
       logger.info(
@@ -97,6 +103,13 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
         `backend ${fullName({ id: event.backend, pool: event.pool })} down: ${reason}`,
       )
     })
+    listen('backend:tunnels', (event) => {
+      const name = fullName({ id: event.backend, pool: event.pool })
+      logger[event.closing > 0 ? 'warn' : 'info'](
+        { event: 'backend:tunnels', ...event },
+        `backend ${name}: ${describeTunnels(event)}`,
+      )
+    })
   }
   if (enabled('error')) {
     listen('config:reject', ({ error }) => logReject(logger, error, error.message))
@@ -109,6 +122,12 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     })
   }
   return () => undo.forEach((off) => off())
+}
+
+/** Clients vanish all the time; a backend that does, without a Close, is trouble. */
+function blameFor({ error, cause, closedBy }: TunnelCloseEvent): Blame | undefined {
+  if (error instanceof WslbError) return error.blame
+  return cause === 'error' && closedBy === 'backend' ? 'backend' : undefined
 }
 
 /** Whether a text was not seen for `ms`. */

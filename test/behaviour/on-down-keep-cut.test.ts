@@ -22,10 +22,23 @@ t.test('keep and cut, of two pools with one server: each has its own way', async
   const cut = await wsClient(t, `${url}/cuts`)
   const closed = next('tunnel:close')
   const gone = closing(cut)
+  const told: string[] = []
+  balancer.on('backend:down', ({ pool }) => told.push(`${pool} down`))
+  balancer.on('backend:tunnels', ({ pool, onDown, kept, closing }) =>
+    told.push(`${pool} ${onDown}: ${kept} kept, ${closing} closing`),
+  )
   backend.well = false
   t.equal((await gone).said, '1014 backend lost')
   t.match(await closed, { pool: 'cuts', cause: 'down', closedBy: 'balancer', closeCode: 1014 })
   await until(() => balancer.snapshot().backends.every(({ health }) => health === 'down'), 'both to be down')
+  t.strictSame(
+    told.filter((line) => line.startsWith('keeps')),
+    ['keeps down', 'keeps keep: 1 kept, 0 closing'],
+  )
+  t.strictSame(
+    told.filter((line) => line.startsWith('cuts')),
+    ['cuts down', 'cuts cut: 0 kept, 1 closing'],
+  )
   t.equal(await said(kept, 'still here'), 'still here')
   t.equal(backend.pings, 0, 'nobody was asked')
   await close(kept)

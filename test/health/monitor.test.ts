@@ -34,6 +34,7 @@ function watched({ dial = unused, ...options }: Partial<HealthOptions & { dial: 
     emit: (name: EventName, event: object) =>
       void told.push('reason' in event ? `${name} ${String(event.reason)}` : name),
     wants: () => true,
+    after: <T>(change: () => T) => change(),
   }
   const deps = { events, clock, random: () => 0.5, dial }
   const monitor = new HealthMonitor('default', { ...DEFAULTS, probe, ...options }, deps, () => {})

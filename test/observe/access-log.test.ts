@@ -168,6 +168,38 @@ t.test('a bug in a hook comes with the stack of what was thrown', async (t) => {
   t.match(sink.lines[0], { level: 'warn', stack: /^TypeError: boom\n.+access-log\.test\.ts/ })
 })
 
+t.test("a tunnel that ends by the user's code or by the backend is a warning, by a client not", async (t) => {
+  const { sink, events } = logging()
+  const cause = new TypeError('boom')
+  const bug = new WslbError('WSLB_HOOK_FAILED', 'hooks.onMessage threw: boom', { cause })
+  const late = new WslbError('WSLB_HOOK_TIMEOUT', 'hooks.onMessage did not settle within 5 ms')
+  const ends: Partial<TunnelCloseEvent>[] = [
+    { closedBy: 'balancer', cause: 'hook', closeCode: 1013, error: bug },
+    { closedBy: 'balancer', cause: 'hook', closeCode: 1013, error: late },
+    {
+      closedBy: 'balancer',
+      cause: 'error',
+      error: new WslbError('WSLB_BAD_FRAME', 'no', { blame: 'backend' }),
+    },
+    { closedBy: 'backend', cause: 'error', closeCode: 1006, error: new Error('read ECONNRESET') },
+    { closedBy: 'backend', cause: 'error', closeCode: 1006 },
+    { closedBy: 'client', cause: 'error', closeCode: 1006, error: new Error('read ECONNRESET') },
+    { closedBy: 'balancer', cause: 'error', error: new WslbError('WSLB_BAD_FRAME', 'no') },
+    { closedBy: 'balancer', cause: 'ping', closeCode: 1001 },
+    { closedBy: 'backend', cause: 'normal' },
+  ]
+  for (const end of ends) events.emit('tunnel:close', tunnelClose(end))
+  t.same(
+    sink.lines.map(({ level }) => level),
+    ['warn', 'warn', 'warn', 'warn', 'warn', 'info', 'info', 'info', 'info'],
+  )
+  t.match(sink.lines[0], {
+    code: 'WSLB_HOOK_FAILED',
+    stack: /^TypeError: boom\n.+access-log\.test\.ts/,
+    msg: /closed by balancer \(hook, 1013\).* WSLB_HOOK_FAILED: hooks\.onMessage threw: boom$/,
+  })
+})
+
 t.test('what hooks put into the context is under `context`, and absent when there is none', async (t) => {
   const { sink, events } = logging()
   const withUser = request()
@@ -189,6 +221,20 @@ t.test('backends come and go in words, named with their pool outside the default
   const blue = { backend: 'blue', pool: 'default' }
   events.emit('backend:suspect', { ...blue, reason: 'probe timed out' })
   events.emit('backend:down', { ...blue, reason: 'connect ECONNREFUSED 127.0.0.1:3001' })
+  const asked = { ...blue, onDown: 'drain', over: 5_000 } as const
+  events.emit('backend:tunnels', { ...asked, kept: 4, closing: 0 })
+  events.emit('backend:tunnels', { ...asked, kept: 1, closing: 0 })
+  events.emit('backend:tunnels', { ...asked, kept: 1, closing: 3 })
+  events.emit('backend:tunnels', { ...asked, kept: 0, closing: 1_200 })
+  events.emit('backend:tunnels', { ...blue, onDown: 'cut', kept: 0, closing: 4, over: 0 })
+  events.emit('backend:tunnels', {
+    backend: 'red',
+    pool: 'chat',
+    onDown: 'keep',
+    kept: 1,
+    closing: 0,
+    over: 0,
+  })
   events.emit('backend:up', { backend: 'red', pool: 'chat' })
   events.emit('backend:added', blue)
   events.emit('backend:draining', blue)
@@ -204,6 +250,12 @@ t.test('backends come and go in words, named with their pool outside the default
     [
       'info backend blue suspect: probe timed out',
       'warn backend blue down: connect ECONNREFUSED 127.0.0.1:3001',
+      'info backend blue: 4 tunnels asked, 4 answer and live on',
+      'info backend blue: 1 tunnel asked, 1 answers and lives on',
+      'warn backend blue: 4 tunnels asked, 1 answers, 3 closing over 5 s',
+      'warn backend blue: 1 200 tunnels asked, 0 answer, 1 200 closing over 5 s',
+      'warn backend blue: 4 tunnels cut',
+      'info backend chat/red: 1 tunnel kept',
       'info backend chat/red up',
       'info backend blue added',
       'info draining blue: 311 left, 84 s',

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { type BackendTunnelsEvent, Events } from '../../lib/core/events.ts'
 import { DownWatch } from '../../lib/proxy/down-watch.ts'
 import { type Tunnel } from '../../lib/proxy/tunnel.ts'
 import { Tunnels } from '../../lib/proxy/tunnels.ts'
@@ -6,7 +7,7 @@ import { ManualClock } from '../support/clock.ts'
 import { plainBackend } from '../support/plain.ts'
 import { seededRandom } from '../support/random.ts'
 
-const closes = () => ({ code: 1012, reason: 'restart', order: 'oldest-first' }) as const
+const closes = () => ({ code: 1012, order: 'oldest-first' }) as const
 
 /** A watch over one backend, which is down, and tunnels that note what happens to them. */
 function watching() {
@@ -18,11 +19,12 @@ function watching() {
   const open = (answered: () => boolean) => {
     const id = tunnels.nextId()
     const end = (how: unknown) => {
+      tunnel.ending = true
       ended.push({ id, at: clock.now(), how })
-      tunnels.delete(tunnel)
+      tunnels.delete(tunnel as unknown as Tunnel)
     }
     const tunnel = {
-      ...{ id, backend, idle: 0 },
+      ...{ id, backend, idle: 0, ending: false },
       backendPulse: {
         ask: () => asked.push(id),
         get answered() {
@@ -32,13 +34,24 @@ function watching() {
       close: (cause: string, { code, reason }: { code: number; reason: string }) =>
         end([cause, code, reason]),
       cutBackend: (cause: string) => end([cause, 'cut']),
-    } as unknown as Tunnel
-    tunnels.add(tunnel)
+    }
+    tunnels.add(tunnel as unknown as Tunnel)
     return id
   }
-  const watch = new DownWatch({ clock, random: seededRandom(7), tunnels, closes })
+  /** A peer has closed it. */
+  const leave = (id: number) => {
+    Object.assign(tunnels.get(id)!, { ending: true })
+  }
+  const events = new Events((error) => {
+    throw error
+  })
+  const told: Omit<BackendTunnelsEvent, 'backend' | 'pool'>[] = []
+  events.on('backend:tunnels', ({ onDown, kept, closing, over }) =>
+    told.push({ onDown, kept, closing, over }),
+  )
+  const watch = new DownWatch({ clock, random: seededRandom(7), events, tunnels, closes })
   backend.health = 'down'
-  return { clock, backend, watch, open, asked, ended }
+  return { clock, backend, watch, open, asked, ended, told, leave }
 }
 
 const silent = () => false
@@ -54,7 +67,7 @@ t.test('drain: who is silent for 5 s is closed within 5 s more, evenly; who answ
   t.strictSame(ended, [])
   await clock.advance(5_001)
   t.equal(ended.length, 100)
-  t.strictSame(new Set(ended.map(({ how }) => String(how))), new Set(['down,1012,restart']))
+  t.strictSame(new Set(ended.map(({ how }) => String(how))), new Set(['down,1012,backend down']))
   for (let second = 5; second < 10; second++) {
     const inIt = ended.filter(({ at }) => Math.floor(at / 1_000) === second).length
     t.ok(inIt >= 18 && inIt <= 22, `${inIt} in second ${second}`)
@@ -66,6 +79,34 @@ t.test('drain: who is silent for 5 s is closed within 5 s more, evenly; who answ
   t.equal(ended.length, 100)
   watch.stop()
   t.equal(clock.pending, 0)
+})
+
+t.test('drain: the first round is told, a later one if it closes somebody', async (t) => {
+  const { clock, backend, watch, open, told } = watching()
+  let answers = true
+  open(talking)
+  open(() => answers)
+  watch.review(backend, 'drain')
+  await clock.advance(4_999)
+  t.strictSame(told, [])
+  await clock.advance(1)
+  t.strictSame(told.splice(0), [{ onDown: 'drain', kept: 2, closing: 0, over: 5_000 }])
+  await clock.advance(45_000)
+  t.strictSame(told, [], 'all is as it was')
+  answers = false
+  await clock.advance(60_000)
+  t.strictSame(told.splice(0), [{ onDown: 'drain', kept: 1, closing: 1, over: 5_000 }])
+  watch.stop()
+})
+
+t.test('a tunnel that has ended when the answers are counted is none of ours', async (t) => {
+  const { clock, backend, watch, open, told, ended, leave } = watching()
+  const id = open(silent)
+  watch.review(backend, 'drain')
+  leave(id)
+  await clock.advance(60_000)
+  t.strictSame([told, ended], [[], []])
+  watch.stop()
 })
 
 t.test('drain: an answer that comes late, but before its turn, counts', async (t) => {
@@ -162,9 +203,10 @@ t.test('drained and restored while it is down, a backend is asked anew', async (
 })
 
 t.test('keep does nothing; a change of mind counts at once, and a second look does not', async (t) => {
-  const { clock, backend, watch, open, asked, ended } = watching()
+  const { clock, backend, watch, open, asked, ended, told } = watching()
   open(silent)
   watch.review(backend, 'keep')
+  t.strictSame(told.splice(0), [{ onDown: 'keep', kept: 1, closing: 0, over: 0 }])
   await clock.advance(60_000)
   t.strictSame([asked.length, ended.length, clock.pending], [0, 0, 0])
   watch.review(backend, 'drain')
@@ -176,6 +218,7 @@ t.test('keep does nothing; a change of mind counts at once, and a second look do
     ended.map(({ how }) => how),
     [['down', 'cut']],
   )
+  t.strictSame(told.splice(0), [{ onDown: 'cut', kept: 0, closing: 1, over: 0 }])
   t.equal(clock.pending, 0)
   open(talking)
   watch.review(backend, 'cut')

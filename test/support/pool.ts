@@ -5,7 +5,7 @@ import { inOrder } from './balancer.ts'
 import { ManualClock } from './clock.ts'
 import { plainBackend } from './plain.ts'
 
-export const silent: EventSink = { emit: () => {}, wants: () => false }
+export const silent: EventSink = { emit: () => {}, wants: () => false, after: (change) => change() }
 
 /** A pool of backends on paper, which picks the first candidate. */
 export function spec(
