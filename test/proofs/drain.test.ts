@@ -44,7 +44,7 @@ t.test(
 
     const visits = await crowd.ask('visits')
     const heard = await servers.ask('heard')
-    t.same(losses(visits, heard), [], 'every message arrived, in order, and no echo is missing')
+    t.same(losses(visits, heard), [], 'every message arrived, once and in order, and the echoes have no hole')
     const first = visits.map(([visit]) => visit!)
     t.same(
       new Set(first.map(({ backend, code, reason }) => `${backend} ${code} ${reason}`)),

@@ -33,7 +33,7 @@ t.test(
     await servers.ask('deserted')
     const visits = await crowd.ask('visits')
     const heard = await servers.ask('heard')
-    t.same(losses(visits, heard), [], 'every message arrived, in order, and no echo is missing')
+    t.same(losses(visits, heard), [], 'every message arrived, once and in order, and the echoes have no hole')
     t.same(new Set(visits.map(([visit]) => `${visit!.code} ${visit!.reason}`)), new Set(['1012 new version']))
     t.same(new Set(heard.map(({ code }) => code)), new Set([1001]))
 
