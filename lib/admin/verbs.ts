@@ -4,7 +4,9 @@ import { type Attempt } from '../config/config-file.ts'
 import { problemsOf } from '../config/problems.ts'
 import { type Snapshot } from '../snapshot.ts'
 import { type Call, textOf, type Verb, type Verbs } from './call.ts'
+import { close } from './close.ts'
 import { drain, restore } from './drain.ts'
+import { rebalance } from './rebalance.ts'
 import { Refused } from './refused.ts'
 
 /** What is asked: a balancer that lives by a config file. */
@@ -35,6 +37,8 @@ export function verbsFor(running: Running): Verbs {
     ['reload', async () => outcomeOf(await running.reload())],
     ['drain', (call) => drain(balancer, call)],
     ['restore', (call) => restore(balancer, call)],
+    ['rebalance', (call) => rebalance(balancer, call)],
+    ['close', (call) => close(balancer, call)],
   ])
 }
 

@@ -1,7 +1,9 @@
 import { type Options } from 'yargs'
+import { type CloseFlags } from './close.ts'
 import { type DrainFlags } from './drain.ts'
 import { type Flags } from './flags.ts'
 import { type PlanFlags } from './plan.ts'
+import { type RebalanceFlags } from './rebalance.ts'
 import { type RestoreFlags } from './restore.ts'
 import { type StatusFlags } from './status.ts'
 
@@ -11,6 +13,8 @@ export interface Command {
   /** What stands after the name, as yargs writes it: `<target>`, `[file]`. */
   readonly operand?: string
   readonly describe: string
+  /** What to say when the operand is missing. */
+  readonly wanted?: string
   /** Of those that all commands take, what its help need not show. */
   readonly ignores?: readonly (keyof Flags)[]
   /** Besides those of all commands. */
@@ -35,6 +39,13 @@ const RESTORE_FLAGS: Record<Exclude<keyof RestoreFlags, keyof Flags | 'target'>,
   deadline: { type: 'string', default: '60s', describe: 'How long to wait at most' },
   wait: { type: 'boolean', default: true, describe: 'Wait until up; --no-wait does not' },
 }
+
+const CLOSE_FLAGS: Record<Exclude<keyof CloseFlags, keyof Flags | 'id'>, Options> = {
+  code: { type: 'string', demandOption: true, describe: 'Close code for the client, e.g. 4003' },
+  reason: { type: 'string', describe: 'Close reason for the client' },
+}
+
+const WHICH_TARGET = "which target? A backend, pool/backend, pool or '*'"
 
 /** The process that is asked has its own. */
 const OF_START = ['port', 'host', 'log-level', 'watch'] as const
@@ -82,6 +93,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'drain',
     ignores: OF_START,
     operand: '<target>',
+    wanted: WHICH_TARGET,
     describe: "Take a backend, pool/backend, pool or '*' out of service",
     flags: DRAIN_FLAGS,
     run: async (flags) => (await import('./drain.ts')).drain(flags as DrainFlags),
@@ -90,8 +102,25 @@ export const COMMANDS: readonly Command[] = [
     name: 'restore',
     ignores: OF_START,
     operand: '<target>',
+    wanted: WHICH_TARGET,
     describe: 'Put it back into service, and wait until it is up',
     flags: RESTORE_FLAGS,
     run: async (flags) => (await import('./restore.ts')).restore(flags as RestoreFlags),
+  },
+  {
+    name: 'rebalance',
+    ignores: OF_START,
+    operand: '[pool]',
+    describe: 'Move tunnels from backends with more than their share',
+    run: async (flags) => (await import('./rebalance.ts')).rebalance(flags as RebalanceFlags),
+  },
+  {
+    name: 'close',
+    ignores: OF_START,
+    operand: '<id>',
+    wanted: 'which tunnel? Its id, as wslb status --tunnels shows it',
+    describe: 'Close one open tunnel',
+    flags: CLOSE_FLAGS,
+    run: async (flags) => (await import('./close.ts')).close(flags as CloseFlags),
   },
 ]

@@ -7,8 +7,8 @@ import { thousands } from '../observe/thousands.ts'
 import { configPath } from './config-path.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { type Flags } from './flags.ts'
+import { checked, numeric } from './option-values.ts'
 import { complain, say } from './report.ts'
-import { UsageError } from './usage-error.ts'
 import { withUnit } from './with-unit.ts'
 
 export interface DrainFlags extends Flags {
@@ -61,15 +61,5 @@ function describe(progress: DrainProgress): string {
 /** As a config would have them. @throws UsageError */
 function optionsOf({ over, deadline, code, reason, order }: DrainFlags): object {
   const times = { over: withUnit('over', over), deadline: withUnit('deadline', deadline) }
-  const given = { ...times, code: numeric(code), reason, order }
-  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const { error } = rule.safeParse(options)
-  if (error)
-    throw new UsageError(error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
-  return options
-}
-
-/** A code is a number; what is none stays what it is. */
-function numeric(text: string | undefined): string | number | undefined {
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
+  return checked(rule, { ...times, code: numeric(code), reason, order })
 }

@@ -35,7 +35,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       .fail((message: string | null, error: Error | undefined) => {
         // yargs' own errors, those of a `coerce` among them, are about usage; others come out of a command.
         if (error && error.name !== 'YError') throw error
-        throw new UsageError(withSuggestion(message ?? error?.message ?? ''))
+        throw new UsageError(withSuggestion(message ?? error?.message ?? '', argv))
       })
     for (const { name, operand, describe, ignores = [], flags = {}, run } of COMMANDS) {
       const usage = operand === undefined ? name : `${name} ${operand}`
@@ -71,9 +71,11 @@ function refuseSurplus(name: string, operand: string | undefined, given: Argumen
   throw new UsageError(`${name} takes ${takes}; got ${got.join(', ')} (npx wslb --help)`)
 }
 
-function withSuggestion(message: string): string {
-  if (/^Not enough non-option arguments/.test(message))
-    return "which target? A backend, pool/backend, pool or '*' (npx wslb --help)"
+function withSuggestion(message: string, argv: readonly string[]): string {
+  if (/^Not enough non-option arguments/.test(message)) {
+    const { wanted = message } = COMMANDS.find(({ name }) => argv.includes(name)) ?? {}
+    return `${wanted} (npx wslb --help)`
+  }
   const [, kind, name] = /^Unknown (command|argument)s?: ([^,]+)/.exec(message) ?? []
   if (kind === undefined) return message
   const [what, given, names] =

@@ -119,7 +119,7 @@ export class Server {
       const reason = messageOf(error)
       this.#logger.warn(
         { event: 'control:error', reason },
-        `no control channel, so no status, plan, drain, restore and reload from outside: ${reason}`,
+        `no control channel, so no status, drain and the like from outside: ${reason}`,
       )
     }
   }

@@ -11,6 +11,7 @@ import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from '.
 import { describeDrain } from './describe-drain.ts'
 import { describePlan } from './describe-plan.ts'
 import { describeTunnels } from './describe-tunnels.ts'
+import { describeRebalance } from './describe-rebalance.ts'
 import { logReject } from './log-reject.ts'
 import { thousands } from './thousands.ts'
 
@@ -74,13 +75,9 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
         },
       ),
     )
-    listen('rebalance:start', (event) => {
-      const { pool, surplus } = event
-      logger.info(
-        { event: 'rebalance:start', ...event },
-        `rebalancing ${pool}: ${thousands(surplus)} tunnels to move`,
-      )
-    })
+    listen('rebalance:start', (event) =>
+      logger.info({ event: 'rebalance:start', ...event }, describeRebalance(event)),
+    )
     listen('rebalance:done', (event) => {
       const { pool, closed } = event
       logger.info(

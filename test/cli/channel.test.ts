@@ -26,6 +26,10 @@ t.test('what makes no sense is exit code 2 before anybody is asked', async (t) =
   const cases: [args: string[], stderr: RegExp][] = [
     [['drain'], /^which target\? A backend, pool\/backend, pool or '\*'/],
     [['restore'], /^which target\?/],
+    [['close', '--code', '4003'], /^which tunnel\? Its id/],
+    [['close', '7'], /^Missing required argument: code/],
+    [['close', 'seven', '--code', '1000'], /^id: expected a number, got "seven"/],
+    [['close', '7', '--code', '1000'], /^code: got 1000; expected a close code/],
     [['drain', 'blue', 'green'], /^drain takes one target; got blue, green \(/],
     [['plan', 'a.ts', 'b.ts', 'c.ts'], /^plan takes one file; got a\.ts, b\.ts, c\.ts \(/],
     [['status', 'blue'], /^status takes nothing; a config is named with -c; got blue \(/],
