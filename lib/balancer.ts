@@ -174,7 +174,7 @@ export class Balancer implements AsyncDisposable, Controls {
   /**
    * Takes backends out of service: new work goes elsewhere at once, their clients too when they come back. Running
    * requests finish; WebSockets are closed with a Close frame, spread evenly over `over`; at the deadline the rest is cut.
-   * A second drain of the same backend joins the first, and hurries it if it is to be over sooner.
+   * A second drain of the same backend joins the first; one that names an earlier deadline hurries it.
    * @param target a backend, by `id` or `pool/id`; a pool, by `name` or `name/*`; `*` for every backend
    * @returns settles when nothing is left on them, or they were restored
    * @throws WslbError `WSLB_UNKNOWN_BACKEND`, `WSLB_CLOSED`; ConfigError for an option that is not valid
@@ -186,7 +186,7 @@ export class Balancer implements AsyncDisposable, Controls {
     for (const { backend, pool } of members) pool.setAdminState(backend, 'draining')
     // All of them begin before anybody is told: a listener may restore one again.
     const drains = this.#engine.events.after(() =>
-      members.map((member) => this.#engine.empty(member, plan, 'drain')),
+      members.map((member) => this.#engine.empty(member, plan, 'drain', options.deadline !== undefined)),
     )
     await Promise.all(drains)
   }

@@ -119,11 +119,11 @@ export class Engine {
   }
 
   /** Ends what runs on a backend that gets no new work; its idle connections at once. */
-  empty(member: Member, plan: DrainPlan, cause: CloseCause): Promise<void> {
+  empty(member: Member, plan: DrainPlan, cause: CloseCause, hurry = false): Promise<void> {
     const { backend } = member
     this.context.httpPools.retire(backend)
     // Whoever has left with nothing on it is not drained but gone.
     if (cause === 'reload' && backend.load === 0) return Promise.resolve()
-    return this.drains.start(member, plan, cause)
+    return this.drains.start(member, plan, cause, hurry)
   }
 }

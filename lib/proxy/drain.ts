@@ -40,14 +40,15 @@ export class Drains {
   }
 
   /**
-   * New work must go elsewhere already. A second drain of the same backend joins the first, and hurries it if it is
-   * to be over sooner; nothing begins anew.
+   * New work must go elsewhere already. A second drain of the same backend joins the first; nothing begins anew.
+   * @param hurry whether the plan shortens a drain under way that would end later
    * @returns settles when nothing is left on the backend, or the drain was cancelled
    */
-  start(member: Member, plan: DrainPlan, cause: CloseCause = 'drain'): Promise<void> {
+  start(member: Member, plan: DrainPlan, cause: CloseCause, hurry: boolean): Promise<void> {
     const { backend } = member
     const running = this.#byBackend.get(backend)
-    if (running) return running.join(plan)
+    if (running && hurry) running.hurry(plan)
+    if (running) return running.done
     const drain = new Drain(member, plan, cause, this.#deps, () => this.#byBackend.delete(backend))
     this.#byBackend.set(backend, drain)
     drain.start()
@@ -108,14 +109,12 @@ class Drain {
   }
 
   /** Whoever is in more of a hurry says when it ends, and how what is left is closed until then. */
-  join(plan: DrainPlan): Promise<void> {
-    if (!this.#ended && plan.deadline < this.progress.remaining) {
-      this.#stop()
-      this.#plan = plan
-      this.#progress = this.#measure()
-      this.#run()
-    }
-    return this.done
+  hurry(plan: DrainPlan): void {
+    if (this.#ended || plan.deadline >= this.progress.remaining) return
+    this.#stop()
+    this.#plan = plan
+    this.#progress = this.#measure()
+    this.#run()
   }
 
   #measure(): Progress {

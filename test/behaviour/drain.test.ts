@@ -495,6 +495,8 @@ t.test('a second drain that is to be over sooner hurries the first', async (t) =
   const drainings: unknown[] = []
   balancer.on('backend:draining', (event) => drainings.push(event))
   const first = balancer.drain('blue', { over: '10m' })
+  void balancer.drain('blue')
+  t.ok(balancer.snapshot().drains[0]!.remaining > 600_000, 'the usual deadline hurries nobody')
   const second = balancer.drain('blue', { over: '2s', code: 4001, deadline: '1m' })
   t.ok(balancer.snapshot().drains[0]!.remaining <= 60_000)
   const closes = await Promise.all(clients.map(({ closed }) => closed))

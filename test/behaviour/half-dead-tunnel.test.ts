@@ -121,7 +121,12 @@ for (const first of ['client', 'backend'] as const) {
 
 t.test('a thousand tunnels whose clients vanish leave nothing', async (t) => {
   const backend = await wsBackend(t)
-  const { url, balancer } = await startBalancer(t, { backends: [backend.url] })
+  const { url, balancer } = await startBalancer(t, {
+    backends: [backend.url],
+    // A busy machine may take its time for a hundred handshakes at once.
+    websocket: { handshakeTimeout: '10m' },
+    timeouts: { connect: '10m' },
+  })
   for (let round = 0; round < 10; round++) {
     const clients = await Promise.all(Array.from({ length: 100 }, () => wsClient(t, url)))
     if (round === 0) t.equal(balancer.snapshot().backends[0]?.tunnels, 100)
