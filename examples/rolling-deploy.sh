@@ -19,7 +19,7 @@ for backend; do
 
   $wslb drain "$id"          # new clients go elsewhere; waits until the last one has left
   $restart "chat-$id"
-  curl -fs -m 5 -o /dev/null --retry 60 --retry-delay 1 --retry-all-errors "$health" ||
+  curl -fs -m 5 -o /dev/null --retry "${RETRIES:-60}" --retry-delay 1 --retry-all-errors "$health" ||
     fail 1 "$id is not well after its restart: no good answer from $health. It stays drained."
   $wslb restore "$id"        # waits until wslb holds it to be up
 done
