@@ -1,7 +1,7 @@
 import t from 'tap'
 import { rawBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
-import { rawClient, switching, upgradeHead } from '../support/clients.ts'
+import { rawTunnel } from '../support/clients.ts'
 
 // A closing handshake that one side begins and the other, which hangs, never ends.
 
@@ -21,12 +21,7 @@ t.test(
       backends: [backend.url],
       websocket: { closeTimeout: '2s' },
     })
-    const client = await rawClient(t, port)
-    client.send(upgradeHead())
-    const upstream = await backend.connection(0)
-    await upstream.has('\r\n\r\n')
-    upstream.socket.write(switching())
-    await client.has('\r\n\r\n')
+    const { client, upstream } = await rawTunnel(t, port, backend)
     const talk = setInterval(() => upstream.socket.write(Buffer.from([0x82, 1, 0x21])), 20)
     t.teardown(() => clearInterval(talk))
     const closed = next('tunnel:close')
@@ -50,12 +45,7 @@ for (const first of ['client', 'backend'] as const) {
       async (t) => {
         const backend = await rawBackend(t)
         const { port, balancer, next } = await startBalancer(t, { backends: [backend.url] })
-        const client = await rawClient(t, port)
-        client.send(upgradeHead())
-        const upstream = await backend.connection(0)
-        await upstream.has('\r\n\r\n')
-        upstream.socket.write(switching())
-        await client.has('\r\n\r\n')
+        const { client, upstream } = await rawTunnel(t, port, backend)
         const closed = next('tunnel:close')
         if (first === 'client') client.send(Buffer.from(bytes))
         else upstream.socket.write(Buffer.from(bytes))

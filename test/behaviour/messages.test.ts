@@ -5,7 +5,7 @@ import { type Config } from '../../lib/config/config.ts'
 import { type MessageHook } from '../../lib/proxy/message-hook.ts'
 import { type TestBackend, rawBackend, wsBackend } from '../support/backends.ts'
 import { SPEED, type Scope, startBalancer } from '../support/balancer.ts'
-import { rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
+import { rawClient, switching, upgradeHead, wsClient, rawTunnel } from '../support/clients.ts'
 import { hostileValues } from '../support/hostile-values.ts'
 import { seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
@@ -418,12 +418,7 @@ t.test(
         },
       }),
     )
-    const client = await rawClient(t, port)
-    client.send(upgradeHead())
-    const upstream = await backend.connection(0)
-    await upstream.has('\r\n\r\n')
-    upstream.socket.write(switching())
-    await client.has('\r\n\r\n')
+    const { client, upstream } = await rawTunnel(t, port, backend)
     upstream.socket.write(Buffer.from([0x01, 2, 0x61, 0x62]))
     await client.has(/\x01\x02ab$/)
     client.send(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x3f]))
@@ -517,12 +512,7 @@ t.test('a client that half-closes while a hook is at work: its message is delive
     }),
     timeouts: { hook: '1m' },
   })
-  const client = await rawClient(t, port)
-  client.send(upgradeHead())
-  const upstream = await backend.connection(0)
-  await upstream.has('\r\n\r\n')
-  upstream.socket.write(switching())
-  await client.has('\r\n\r\n')
+  const { client, upstream } = await rawTunnel(t, port, backend)
   const closed = next('tunnel:close')
   const before = upstream.received.length
   client.send(Buffer.from([0x82, 0x81, 0, 0, 0, 0, 0x21]))

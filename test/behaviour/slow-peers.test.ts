@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { startBalancer } from '../support/balancer.ts'
 import { type RawConnection, httpBackend, rawBackend } from '../support/backends.ts'
-import { ask, rawClient, switching, upgradeHead } from '../support/clients.ts'
+import { ask, rawClient, rawTunnel } from '../support/clients.ts'
 import { until } from '../support/until.ts'
 
 // Peers that are slow, by nature or on purpose.
@@ -46,12 +46,7 @@ for (const [reader, writer] of [
     async (t) => {
       const backend = await rawBackend(t)
       const { port } = await startBalancer(t, { backends: [backend.url] })
-      const client = await rawClient(t, port)
-      client.send(upgradeHead())
-      const upstream = await backend.connection(0)
-      await upstream.has('\r\n\r\n')
-      upstream.socket.write(switching())
-      await client.has('\r\n\r\n')
+      const { client, upstream } = await rawTunnel(t, port, backend)
       const slow: RawConnection = reader === 'client' ? client : upstream
       const source: RawConnection = reader === 'client' ? upstream : client
       slow.socket.removeAllListeners('data')

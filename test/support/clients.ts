@@ -5,7 +5,7 @@ import { type Socket, connect } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type ClientOptions, WebSocket } from 'ws'
 import { type Scope } from './balancer.ts'
-import { type RawConnection, watch } from './backends.ts'
+import { type RawBackend, type RawConnection, watch } from './backends.ts'
 
 export interface RawClient extends RawConnection {
   readonly socket: Socket
@@ -74,6 +74,21 @@ export function head(startLine: string, fields: Record<string, string | undefine
     value === undefined ? [] : [`${name}: ${value}`],
   )
   return [startLine, ...lines, '', ''].join('\r\n')
+}
+
+/** A tunnel through the balancer, with both of its ends in the hands of a test. */
+export async function rawTunnel(
+  t: Scope,
+  port: number,
+  backend: RawBackend,
+): Promise<{ client: RawClient; upstream: RawConnection }> {
+  const client = await rawClient(t, port)
+  client.send(upgradeHead())
+  const upstream = await backend.connection(0)
+  await upstream.has('\r\n\r\n')
+  upstream.socket.write(switching())
+  await client.has('\r\n\r\n')
+  return { client, upstream }
 }
 
 export interface Answer {
