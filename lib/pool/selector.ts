@@ -1,0 +1,167 @@
+import { type Backend } from '../core/backend.ts'
+import { type Clock, type Random } from '../core/clock.ts'
+import { WslbError, toWslbError } from '../core/errors.ts'
+import { assertField } from '../core/header-edits.ts'
+import { type IncomingRequest } from '../core/request.ts'
+import { type Policy } from '../balancing/policy.ts'
+import { type StickyStrategy } from '../sticky/strategy.ts'
+import { Candidates } from './candidates.ts'
+import { soonest } from './soonest.ts'
+import { Steering } from './steering.ts'
+
+/** What decides, and among whom; a reload replaces it as a whole. */
+export interface SelectorOptions {
+  /** Of the pool, for messages. */
+  readonly name: string
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly policy: Policy
+  readonly sticky: readonly StickyStrategy[]
+  readonly lastResort: boolean
+  /** For a client that is refused: seconds after which it is worth another try. */
+  readonly retryAfter: number
+}
+
+/** Who gets a client: sticky, then policy. Takes nothing. */
+export class Selector {
+  /** Where clients go whose tunnels were closed so that they go elsewhere. */
+  readonly steering: Steering
+  readonly #clock: Clock
+  readonly #random: Random
+  #options!: SelectorOptions
+  #candidates!: Candidates
+
+  constructor(
+    options: SelectorOptions,
+    { clock, random }: { readonly clock: Clock; readonly random: Random },
+  ) {
+    this.steering = new Steering(clock)
+    this.#clock = clock
+    this.#random = random
+    this.options = options
+  }
+
+  set options(options: SelectorOptions) {
+    this.#options = options
+    this.#candidates = new Candidates(options.backends, options.lastResort)
+  }
+
+  /** To be called when health, admin state or fullness of a backend has changed. */
+  invalidate(): void {
+    this.#candidates.invalidate()
+  }
+
+  /**
+   * Everything here may be the user's own code: what it throws and returns is checked.
+   * @param tried backends that have failed this very request
+   * @param maxWait for an upgrade: milliseconds it may wait for a token of the backend
+   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
+   */
+  select(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Selection {
+    try {
+      const tie = this.#findTie(request, tried, maxWait)
+      const chosen = tie?.backend ?? this.#choose(request, tried, maxWait)
+      const stays = tried || this.steering.over
+      const backend = stays ? chosen : this.#steer(request, chosen, tie?.strategy, maxWait)
+      const setCookies = this.#options.sticky.flatMap(
+        (strategy) => strategy.remember?.(request, backend) ?? [],
+      )
+      for (const cookie of setCookies) assertField('Set-Cookie', cookie)
+      return { backend, setCookies }
+    } catch (thrown) {
+      throw toWslbError(thrown)
+    }
+  }
+
+  /** The backend the client belongs to, if it can be used and takes it in time. */
+  #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Tie | undefined {
+    for (const strategy of this.#options.sticky) {
+      const backend = strategy.find(request, this.#options.backends)
+      if (backend && this.#options.backends.get(backend.id) !== backend) {
+        throw new WslbError(
+          'WSLB_INTERNAL',
+          `strategy "${strategy.name}" found something that is not in its pool`,
+        )
+      }
+      if (backend && !tried?.has(backend) && this.#isUsable(backend) && this.#takes(backend, maxWait))
+        return { backend, strategy }
+    }
+    return undefined
+  }
+
+  /**
+   * Suspect is good enough for a client that belongs there: moving it would lose what the backend knows of it. So is
+   * down when all are: then it is more likely the probe that is wrong.
+   */
+  #isUsable(backend: Backend): boolean {
+    if (backend.adminState !== 'active' || backend.saturated) return false
+    return backend.health !== 'down' || this.#candidates.lastResort
+  }
+
+  /** Whether its next handshake begins within that time. */
+  #takes(backend: Backend, maxWait: number | undefined): boolean {
+    const { handshakes } = backend
+    if (maxWait === undefined || handshakes.isUnlimited) return true
+    return handshakes.wait(this.#clock.now()) <= maxWait
+  }
+
+  #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend {
+    const candidates = this.#candidates.list(tried)
+    if (candidates.length === 0) throw this.#nobody()
+    const backend = this.#pick(candidates, request)
+    // Nearly always. All are looked at only when they are busy.
+    if (maxWait === undefined || this.#takes(backend, 0)) return backend
+    return this.#pick(soonest(this.#candidates, tried, this.#clock.now(), maxWait), request)
+  }
+
+  #pick(candidates: readonly Backend[], request: IncomingRequest): Backend {
+    const { policy } = this.#options
+    const backend = policy.pick(candidates, request, this.#random)
+    if (!this.#candidates.includes(candidates, backend)) {
+      throw new WslbError(
+        'WSLB_INTERNAL',
+        `policy "${policy.name}" picked something that is not one of its candidates`,
+      )
+    }
+    return backend
+  }
+
+  #steer(
+    request: IncomingRequest,
+    chosen: Backend,
+    owner: StickyStrategy | undefined,
+    maxWait: number | undefined,
+  ): Backend {
+    const candidates = () =>
+      this.#candidates.list(undefined).filter((backend) => this.#takes(backend, maxWait))
+    const isSticky = this.#options.sticky.length > 0
+    const steered = { request, chosen, owner, isSticky, backends: this.#options.backends, candidates }
+    return this.steering.redirect(steered) ?? chosen
+  }
+
+  #nobody(): WslbError {
+    const { name, backends, retryAfter } = this.#options
+    const full = [...backends.values()].some(
+      (backend) => backend.adminState === 'active' && backend.saturated,
+    )
+    return full
+      ? new WslbError('WSLB_AT_CAPACITY', `every backend of pool "${name}" is at maxConnections`, {
+          retryAfter: 1,
+        })
+      : new WslbError('WSLB_NO_BACKEND', `no backend of pool "${name}" can be used`, { retryAfter })
+  }
+}
+
+export interface Selection {
+  readonly backend: Backend
+  /** `Set-Cookie` values that tie the client to it. */
+  readonly setCookies: readonly string[]
+}
+
+/** What ties a client to a backend. */
+interface Tie {
+  readonly backend: Backend
+  readonly strategy: StickyStrategy
+}
+
+/** Backends that have failed a request. */
+export type Tried = ReadonlySet<Backend> | undefined
