@@ -64,7 +64,8 @@ function ownSockJs(): typeof SockJs {
   return require('sockjs') as typeof SockJs
 }
 
-async function mortal(t: Scope) {
+/** A server without a handler that can be killed as a crash does it. */
+export async function mortal(t: Scope) {
   const { server, url } = await httpBackend(t, (_request, response) => response.end('ok'))
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
