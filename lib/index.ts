@@ -8,6 +8,7 @@ export type { LoadConfigOptions } from './config/load-config.ts'
 export { ConfigError, WslbError } from './core/errors.ts'
 export type { Blame, ConfigProblem, ErrorCode } from './core/errors.ts'
 export type {
+  Attempted,
   BackendDrainedEvent,
   BackendEvent,
   BackendTroubleEvent,
@@ -22,6 +23,7 @@ export type {
   RebalanceDoneEvent,
   RebalanceStartEvent,
   RequestDoneEvent,
+  Retry,
   TunnelCloseEvent,
   TunnelEvent,
   TunnelOpenEvent,

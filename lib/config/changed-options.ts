@@ -29,11 +29,17 @@ function comparable(config: ResolvedConfig): Record<string, unknown> {
 }
 
 function changedIn(before: PoolSpec, after: PoolSpec): string[] {
-  const options = ({ policy, sticky, health, rebalance }: PoolSpec): Record<string, unknown> => ({
+  const options = ({
+    policy,
+    sticky,
+    health,
+    rebalance,
+    retryBudget,
+  }: PoolSpec): Record<string, unknown> => ({
     // Whatever else a policy or strategy of the user's has is not ours to look at.
     balance: policy.name,
     sticky: sticky.map(({ name, ownCookie }) => [name, ownCookie]),
-    ...{ health, rebalance },
+    ...{ health, rebalance, retryBudget },
   })
   const [old, next] = [options(before), options(after)]
   return Object.keys(next).filter((name) => differ(old[name], next[name]))

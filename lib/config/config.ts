@@ -17,7 +17,7 @@ export interface Config extends PoolConfig {
    */
   listen?: number | ListenConfig | readonly (number | ListenConfig)[]
   /**
-   * Several pools by name. `backends`, `balance`, `sticky`, `health` and `rebalance` at the top level are
+   * Several pools by name. `backends`, `balance`, `sticky`, `health`, `rebalance` and `retryBudget` at the top level are
    * shorthand for one pool named `default`; both forms cannot be mixed for that name.
    */
   pools?: Readonly<Record<string, PoolConfig & { backends: readonly BackendConfig[] }>>
@@ -78,6 +78,20 @@ export interface PoolConfig {
    * @default false
    */
   rebalance?: false | RebalanceConfig
+  /**
+   * Keeps retries from multiplying an outage; `false` tries again whatever may be tried again. A retry that another
+   * backend answers costs nothing, one in vain costs one.
+   */
+  retryBudget?: false | RetryBudgetConfig
+}
+
+export interface RetryBudgetConfig {
+  /** Retries in vain at most, as a part of the requests of the pool: 0.5 is one for two requests. @default 0.5 */
+  share?: number
+  /** Retries in vain a second that are allowed however few requests there are. @default 10 */
+  minPerSecond?: number
+  /** The time over which both are counted. @default '10s' */
+  window?: Duration
 }
 
 export interface RebalanceConfig {

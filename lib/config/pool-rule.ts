@@ -3,10 +3,12 @@ import { p2c } from '../balancing/p2c.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { random } from '../balancing/random.ts'
 import { roundRobin } from '../balancing/round-robin.ts'
+import { RETRY_BUDGET_DEFAULTS } from '../pool/retry-budget.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { backend } from './backend-rule.ts'
 import { health } from './health-rule.ts'
 import { rebalance } from './rebalance-rule.ts'
+import { retryBudget } from './retries-rule.ts'
 import { depends, isObject, list, object, oneOf, type Rule, value } from './rule.ts'
 
 /** The built-in policies by name. A new one is a file in `balancing/` and a line here, in `config.ts` and in `index.ts`. */
@@ -54,6 +56,7 @@ export const poolShape = {
   sticky: sticky.default(['cookie']),
   health: health.default(() => health.parse({})),
   rebalance: rebalance.default(false),
+  retryBudget: retryBudget.default(RETRY_BUDGET_DEFAULTS),
 }
 
 export const pool = object('an object with backends', poolShape)

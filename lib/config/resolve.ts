@@ -34,8 +34,8 @@ export function resolveConfig(
   ]
   if (!success || problems.length > 0) throw new ConfigError(problems)
 
-  const { backends, balance, sticky, health, rebalance, pools = {}, timeouts, ...rest } = data
-  const main = backends && { backends, balance, sticky, health, rebalance }
+  const { backends, balance, sticky, health, rebalance, retryBudget, pools = {}, timeouts, ...rest } = data
+  const main = backends && { backends, balance, sticky, health, rebalance, retryBudget }
   const all = Object.entries(main ? { ...pools, default: main } : pools)
   const { onMessage, ...hooks } = rest.hooks
   return {
@@ -114,7 +114,7 @@ function toRouteSpec(
 
 function toSpec(
   name: string,
-  { backends, balance, sticky, health, rebalance }: z.output<typeof pool>,
+  { backends, balance, sticky, health, rebalance, retryBudget }: z.output<typeof pool>,
   isMain: boolean,
 ): PoolSpec {
   // Two pools that share a cookie would overwrite it in turn for a client of both.
@@ -126,6 +126,7 @@ function toSpec(
     sticky: sticky.map((item) => (item === 'cookie' ? stickyCookie({ name: cookie }) : item)),
     health: health || undefined,
     rebalance: rebalance || undefined,
+    retryBudget: retryBudget || undefined,
   }
 }
 

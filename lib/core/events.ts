@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { type WslbError } from './errors.ts'
+import { type ErrorCode, type WslbError } from './errors.ts'
 import { type IncomingRequest } from './request.ts'
 
 export interface BackendEvent {
@@ -52,7 +52,25 @@ export interface RebalanceDoneEvent {
   readonly closed: number
 }
 
-export interface RequestDoneEvent {
+/** A backend that failed a request which another one was given then. */
+export interface Retry {
+  /** Id of the backend. */
+  readonly backend: string
+  /** What went wrong there. */
+  readonly code: ErrorCode
+}
+
+/** The backends that a request was given to. */
+export interface Attempted {
+  /** Backends tried; 0 when it was answered before one was chosen. */
+  readonly attempts: number
+  /** Those that failed it before the last one, in order; empty nearly always. */
+  readonly retries: readonly Retry[]
+  /** Set when it could have been tried once more, but `retryBudget` was used up. */
+  readonly noRetry: 'budget' | undefined
+}
+
+export interface RequestDoneEvent extends Attempted {
   readonly request: IncomingRequest
   readonly pool: string | undefined
   /** The backend that answered, or the last one tried. */
@@ -63,8 +81,6 @@ export interface RequestDoneEvent {
   /** Body bytes. */
   readonly bytesIn: number
   readonly bytesOut: number
-  /** Backends tried; 0 when the request was answered before one was chosen. */
-  readonly attempts: number
   readonly error: WslbError | undefined
 }
 
@@ -120,9 +136,7 @@ export interface TunnelTraffic {
   readonly backendRtt: number | undefined
 }
 
-export interface TunnelOpenEvent extends TunnelEvent {
-  readonly attempts: number
-}
+export interface TunnelOpenEvent extends TunnelEvent, Attempted {}
 
 export interface TunnelCloseEvent extends TunnelEvent, TunnelTraffic {
   readonly closedBy: ClosedBy
@@ -137,13 +151,12 @@ export interface TunnelCloseEvent extends TunnelEvent, TunnelTraffic {
   readonly error: Error | undefined
 }
 
-export interface UpgradeRejectEvent {
+export interface UpgradeRejectEvent extends Attempted {
   readonly request: IncomingRequest
   readonly pool: string | undefined
   readonly backend: string | undefined
   readonly status: number
   readonly duration: number
-  readonly attempts: number
   /** Absent when the backend itself answered with something other than a `101`, or a hook did. */
   readonly error: WslbError | undefined
 }

@@ -1,10 +1,11 @@
 import {
+  type Attempted,
   type RequestDoneEvent,
   type TunnelCloseEvent,
   type TunnelOpenEvent,
   type UpgradeRejectEvent,
 } from '../core/events.ts'
-import { stackOf } from '../core/errors.ts'
+import { type ErrorCode, stackOf } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 
 /** One line of the access log: the fields for machines, the message for people. */
@@ -23,7 +24,7 @@ export function requestLine(done: RequestDoneEvent): AccessLine {
       ...whereAndHowLong(done),
       bytesIn: done.bytesIn,
       bytesOut: done.bytesOut,
-      attempts: done.attempts,
+      ...attemptFields(done),
       ...errorFields(error),
       ...contextOf(request),
     },
@@ -33,6 +34,7 @@ export function requestLine(done: RequestDoneEvent): AccessLine {
       status,
       backend,
       millis(done.duration),
+      ...attemptWords(done),
       problem(error),
     ),
   }
@@ -46,7 +48,7 @@ export function rejectLine(reject: UpgradeRejectEvent): AccessLine {
       ...requestFields(request),
       status,
       ...whereAndHowLong(reject),
-      attempts: reject.attempts,
+      ...attemptFields(reject),
       ...errorFields(error),
       ...contextOf(request),
     },
@@ -57,6 +59,7 @@ export function rejectLine(reject: UpgradeRejectEvent): AccessLine {
       status,
       backend,
       millis(reject.duration),
+      ...attemptWords(reject),
       problem(error),
     ),
   }
@@ -72,10 +75,10 @@ export function openLine(open: TunnelOpenEvent): AccessLine {
       ...requestFields(request),
       status: 101,
       ...whereAndHowLong({ ...open, duration: open.handshake }),
-      attempts: open.attempts,
+      ...attemptFields(open),
       ...contextOf(request),
     },
-    message: sentence('WS', pathOf(request), 'open', backend, millis(open.handshake)),
+    message: sentence('WS', pathOf(request), 'open', backend, millis(open.handshake), ...attemptWords(open)),
   }
 }
 
@@ -123,6 +126,25 @@ function pathOf({ path }: IncomingRequest): string {
 
 function whereAndHowLong(event: { backend: string | undefined; pool: string | undefined; duration: number }) {
   return { backend: event.backend, pool: event.pool, ms: Math.round(event.duration * 10) / 10 }
+}
+
+function attemptFields({ attempts, retries, noRetry }: Attempted): Record<string, unknown> {
+  if (retries.length === 0 && noRetry === undefined) return { attempts }
+  return { attempts, ...(retries.length > 0 && { retries }), ...(noRetry && { noRetry }) }
+}
+
+/** `retried blue:connect-failed no-retry:budget`. */
+function attemptWords({ retries, noRetry }: Attempted): string[] {
+  const failures = retries.map(({ backend, code }) => `${backend}:${wordsOf(code)}`)
+  return [
+    ...(failures.length > 0 ? [`retried ${failures.join(',')}`] : []),
+    ...(noRetry ? [`no-retry:${noRetry}`] : []),
+  ]
+}
+
+/** `WSLB_CONNECT_FAILED` → `connect-failed`. */
+function wordsOf(code: ErrorCode): string {
+  return code.slice('WSLB_'.length).toLowerCase().replaceAll('_', '-')
 }
 
 function errorFields(error: Error | undefined): Record<string, unknown> {

@@ -8,21 +8,36 @@ export class Lease {
   readonly setCookies: readonly string[]
   /** When the backend takes the handshake: its token falls due then, by the clock. Past for who need not wait. */
   readonly tokenAt: number
+  /** Its request has failed on another backend before. */
+  readonly isRetry: boolean
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
   onCut: ((cause: CloseCause) => void) | undefined
   #isCut = false
-  #onRelease: ((lease: Lease, error: unknown) => void) | undefined
+  #listener: LeaseListener | undefined
+  #isAnswered = false
 
   constructor(
     backend: Backend,
-    setCookies: readonly string[],
-    tokenAt: number,
-    onRelease: (lease: Lease, error: unknown) => void,
+    { setCookies = [], tokenAt = -Infinity, isRetry = false }: LeaseTerms,
+    listener: LeaseListener,
   ) {
     this.backend = backend
     this.setCookies = setCookies
     this.tokenAt = tokenAt
-    this.#onRelease = onRelease
+    this.isRetry = isRetry
+    this.#listener = listener
+  }
+
+  /** The backend has answered: the head of a response has come, a `101` among them. */
+  get isAnswered(): boolean {
+    return this.#isAnswered
+  }
+
+  /** To be called when the head of the response has come. @param status a `101` too */
+  answer(status: number): void {
+    if (this.#isAnswered) return
+    this.#isAnswered = true
+    this.#listener?.onAnswer(this, status)
   }
 
   /** The deadline of a drain has come; nothing new may begin under this lease. */
@@ -43,8 +58,21 @@ export class Lease {
    * @param error what went wrong, when something did: the backend's health hears of it if it is to blame
    */
   release(error?: unknown): void {
-    const onRelease = this.#onRelease
-    this.#onRelease = undefined
-    onRelease?.(this, error)
+    const listener = this.#listener
+    this.#listener = undefined
+    listener?.onRelease(this, error)
   }
+}
+
+/** What is known of a lease when it is taken. */
+export interface LeaseTerms {
+  readonly setCookies?: readonly string[]
+  readonly tokenAt?: number
+  readonly isRetry?: boolean
+}
+
+/** Who keeps count of leases. */
+export interface LeaseListener {
+  readonly onAnswer: (lease: Lease, status: number) => void
+  readonly onRelease: (lease: Lease, error: unknown) => void
 }

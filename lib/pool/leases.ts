@@ -1,13 +1,14 @@
 import { type Backend } from '../core/backend.ts'
 import { type Cancellable } from '../core/cancellable.ts'
 import { type CloseCause } from '../core/events.ts'
-import { Lease } from './lease.ts'
+import { Lease, type LeaseTerms } from './lease.ts'
 
 export interface LeasesOptions {
   /** A backend has become full, or is not any more. */
   readonly onFullness: () => void
+  readonly onAnswer: (lease: Lease, status: number) => void
   /** @param error what went wrong, when something did */
-  readonly onRelease: (backend: Backend, error: unknown) => void
+  readonly onRelease: (lease: Lease, error: unknown) => void
 }
 
 /** The leases on the backends of a pool: counts them, ends them, and knows who waits for the last one. */
@@ -21,9 +22,9 @@ export class Leases {
     this.#options = options
   }
 
-  /** For the arguments see {@link Lease}. */
-  take(backend: Backend, setCookies: readonly string[], tokenAt: number): Lease {
-    const lease = new Lease(backend, setCookies, tokenAt, this.#release)
+  /** For the terms see {@link Lease}. */
+  take(backend: Backend, terms: LeaseTerms): Lease {
+    const lease = new Lease(backend, terms, this.#listener)
     const held = this.#held.get(backend)
     if (held) held.add(lease)
     else this.#held.set(backend, new Set([lease]))
@@ -32,12 +33,17 @@ export class Leases {
     return lease
   }
 
-  readonly #release = (lease: Lease, error: unknown): void => {
+  readonly #listener = {
+    onAnswer: (lease: Lease, status: number) => this.#options.onAnswer(lease, status),
+    onRelease: (lease: Lease, error: unknown) => this.#release(lease, error),
+  }
+
+  #release(lease: Lease, error: unknown): void {
     const { backend } = lease
     this.#held.get(backend)!.delete(lease)
     if (backend.saturated) this.#options.onFullness()
     if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
-    this.#options.onRelease(backend, error)
+    this.#options.onRelease(lease, error)
   }
 
   /** Ends everything of ours that runs on a backend. @returns how much that was */

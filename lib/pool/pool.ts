@@ -13,6 +13,7 @@ import { Leases } from './leases.ts'
 import { Selector, type SelectorOptions, type Tried } from './selector.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
 import { type RebalanceOptions } from './rebalance-options.ts'
+import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
 import { type Steering } from './steering.ts'
 
 /** What a pool is to be; everything in it may change at a reload. */
@@ -25,6 +26,8 @@ export interface PoolSpec {
   readonly health: HealthOptions | undefined
   /** `undefined`: not by itself. */
   readonly rebalance: RebalanceOptions | undefined
+  /** `undefined`: no limit. */
+  readonly retryBudget: RetryBudgetOptions | undefined
 }
 
 export interface PoolDependencies {
@@ -40,6 +43,7 @@ export interface PoolDependencies {
 export class Pool {
   readonly name: string
   readonly leases: Leases
+  readonly #retries: RetryBudget
   readonly #deps: PoolDependencies
   #spec: PoolSpec
   #backends: ReadonlyMap<string, Backend> = new Map()
@@ -51,8 +55,12 @@ export class Pool {
     this.name = spec.name
     this.leases = new Leases({
       onFullness: () => this.#selector.invalidate(),
-      onRelease: (backend, error) => this.#heed(backend, error),
+      onAnswer: (lease) => {
+        if (lease.isRetry) this.#retries.end('answered')
+      },
+      onRelease: (lease, error) => this.#heed(lease, error),
     })
+    this.#retries = new RetryBudget(spec.retryBudget, deps.clock)
     this.#deps = deps
     this.#spec = spec
     this.#selector = new Selector(this.#selectorOptions(spec), deps)
@@ -95,11 +103,22 @@ export class Pool {
     const { backend, setCookies } = this.#selector.select(request, tried, maxWait)
     const { handshakes } = backend
     const isFree = maxWait === undefined || handshakes.isUnlimited
-    return this.leases.take(backend, setCookies, isFree ? -Infinity : handshakes.take(this.#deps.clock.now()))
+    const tokenAt = isFree ? -Infinity : handshakes.take(this.#deps.clock.now())
+    const isRetry = tried !== undefined
+    if (isRetry) this.#retries.begin()
+    else this.#retries.deposit()
+    return this.leases.take(backend, { setCookies, tokenAt, isRetry })
   }
 
-  #heed(backend: Backend, error: unknown): void {
-    if (error == null || (isWslbError(error) && error.blame !== 'backend')) return
+  /** Whether one more retry is within the budget of this pool. */
+  get allowsRetry(): boolean {
+    return this.#retries.allows
+  }
+
+  #heed({ backend, isRetry, isAnswered }: Lease, error: unknown): void {
+    const isItsFault = error != null && !(isWslbError(error) && error.blame !== 'backend')
+    if (isRetry && !isAnswered) this.#retries.end(isItsFault ? 'inVain' : undefined)
+    if (!isItsFault) return
     backend.counters.failures++
     if (isTrouble(error)) this.#monitor?.report(backend, messageOf(error))
   }
@@ -124,6 +143,7 @@ export class Pool {
     this.#backends = new Map(spec.backends.map(({ id }) => [id, members.get(id)!]))
     this.#selector.options = this.#selectorOptions(spec)
     this.#spec = spec
+    this.#retries.options = spec.retryBudget
     for (const backend of removed) {
       backend.adminState = 'disabled'
       this.#monitor?.forget(backend)

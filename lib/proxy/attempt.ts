@@ -1,5 +1,6 @@
 import { type Backend } from '../core/backend.ts'
 import { type ErrorCode, WslbError, toWslbError } from '../core/errors.ts'
+import { type Attempted, type Retry } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { type Route } from './router.ts'
@@ -13,11 +14,29 @@ export interface Trace {
   /** The last one that was tried. */
   backend: Backend | undefined
   attempts: number
+  retries: readonly Retry[]
+  noRetry: 'budget' | undefined
+}
+
+/** Nearly all requests have none: they share this one. */
+const NO_RETRIES: readonly Retry[] = []
+
+/** The part of a trace that events tell. */
+export function attempted({ attempts, retries, noRetry }: Trace): Attempted {
+  return { attempts, retries, noRetry }
 }
 
 /** @param startedAt by the clock */
 export function traceOf(request: IncomingRequest, startedAt: number): Trace {
-  return { request, startedAt, route: undefined, backend: undefined, attempts: 0 }
+  return {
+    request,
+    startedAt,
+    route: undefined,
+    backend: undefined,
+    attempts: 0,
+    retries: NO_RETRIES,
+    noRetry: undefined,
+  }
 }
 
 type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease
@@ -27,7 +46,8 @@ type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease
  * @param acquire chooses a backend that has not been tried
  * @param serve settles when the request is served; the lease is its own from then on. When it rejects, the lease is
  *   released with the error and, if the error allows it, another backend gets the request.
- * @throws WslbError the last backend's failure when no other is left: it says more than "no backend"
+ * @throws WslbError the last backend's failure when no other is left, or the budget for retries is used up: it says more
+ *   than "no backend"
  */
 export async function attempt<T>(
   acquire: Acquire,
@@ -39,6 +59,7 @@ export async function attempt<T>(
   let failure: WslbError | undefined
   for (;;) {
     const lease = next(acquire, tried, failure)
+    if (failure) trace.retries = [...trace.retries, { backend: trace.backend!.id, code: failure.code }]
     trace.backend = lease.backend
     trace.attempts++
     try {
@@ -47,6 +68,10 @@ export async function attempt<T>(
       const error = toWslbError(thrown)
       lease.release(error)
       if (!error.retryable || trace.attempts >= limit) throw error
+      if (!trace.route!.pool.allowsRetry) {
+        trace.noRetry = 'budget'
+        throw error
+      }
       failure = error
       tried = (tried ?? new Set()).add(lease.backend)
     }

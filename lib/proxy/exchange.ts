@@ -125,6 +125,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     reason = '',
   ): void {
     if (status < 200) return this.#inform(controller, status, headers)
+    this.#options.lease.answer(status)
     try {
       this.#writeHead(controller, status, headers, reason)
     } catch (thrown) {

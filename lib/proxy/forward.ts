@@ -5,7 +5,7 @@ import { type WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { enter, refuseTheRest, turn } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
-import { attempt, traceOf } from './attempt.ts'
+import { attempt, attempted, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange, clientGone } from './exchange.ts'
 import { type OwnAnswer, framed, refusal } from './refusal.ts'
@@ -79,7 +79,7 @@ export async function forward(
     duration: clock.now() - trace.startedAt,
     bytesIn: body.bytes,
     bytesOut,
-    attempts: trace.attempts,
+    ...attempted(trace),
     error,
   })
 }

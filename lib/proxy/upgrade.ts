@@ -10,7 +10,7 @@ import { requestHeaders, responseHeaders, valuesOf, withoutField } from '../prot
 import { type Accepted, type Declined, handshake } from '../upstream/handshake.ts'
 import { type Lease } from '../pool/lease.ts'
 import { waitForToken } from './admission.ts'
-import { attempt, traceOf } from './attempt.ts'
+import { attempt, attempted, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { assertChunkedOnly } from './coding.ts'
 import { PendingClient } from './pending-client.ts'
@@ -106,6 +106,7 @@ async function dialUpgrade(
     }
     if (!result.accepted) assertRelayable(backend, result.response)
     else if (onMessage) assertNoExtension(backend, result)
+    lease.answer(result.accepted ? 101 : result.response.statusCode!)
     return result
   } catch (error) {
     throw lease.isCut && !gone.aborted ? backendClosed(backend, true) : error
@@ -139,10 +140,11 @@ function assertNoExtension(backend: Backend, { socket, rawHeaders }: Accepted): 
 /** The `101` goes out, and the two sockets become one tunnel. */
 function open(
   context: ProxyContext,
-  { request, startedAt, client, route, attempts }: PendingUpgrade,
+  pending: PendingUpgrade,
   lease: Lease,
   { socket: upstream, head, rawHeaders }: Accepted,
 ): void {
+  const { request, startedAt, client, route } = pending
   const { name, pool, onMessage } = route!
   const { clock, random, events, tunnels, sweeps, rebalances } = context
   const { backend } = lease
@@ -183,7 +185,8 @@ function open(
     responseHead(101, undefined, [...headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket']),
   )
   tunnel.start({ fromClient: early, clientEnded: ended, fromBackend: head })
-  if (events.wants('tunnel:open')) events.emit('tunnel:open', { ...identityOf(tunnel), attempts })
+  if (events.wants('tunnel:open'))
+    events.emit('tunnel:open', { ...identityOf(tunnel), ...attempted(pending) })
 }
 
 /** The tunnel keeps the name of its route, not the hook: a config that has been replaced is let go. */
@@ -206,16 +209,17 @@ function messageMode(
 
 function reportReject(
   { clock, events }: ProxyContext,
-  { request, startedAt, route, backend, attempts }: PendingUpgrade,
+  pending: PendingUpgrade,
   status: number,
   error: WslbError | undefined,
 ): void {
+  const { request, startedAt, route, backend } = pending
   const duration = clock.now() - startedAt
   events.emit('upgrade:reject', {
     request,
     pool: route?.pool.name,
     backend: backend?.id,
-    attempts,
+    ...attempted(pending),
     status,
     duration,
     error,

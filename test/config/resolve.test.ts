@@ -46,6 +46,7 @@ t.test('the smallest config gets every default', async (t) => {
     ['server'],
   )
   t.equal(pool!.rebalance, undefined)
+  t.same(pool!.retryBudget, { share: 0.5, minPerSecond: 10, window: 10_000 })
   t.match(pool!.health, {
     ...{ interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true, onDown: 'drain' },
   })
@@ -89,6 +90,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
       onDown: 'keep',
     },
     rebalance: { tolerance: 0, perMinute: 600, minAge: '5s' },
+    retryBudget: false,
     pools: {
       chat: { backends: ['http://[::1]:81'], balance: 'p2c', sticky: false, health: false, rebalance: {} },
     },
@@ -120,6 +122,7 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.same(named.chat!.sticky, [])
   t.equal(named.chat!.health, undefined)
   t.same(named.default!.rebalance, { tolerance: 0, perMinute: 600, minAge: 5_000 })
+  t.equal(named.default!.retryBudget, undefined)
   t.same(named.chat!.rebalance, { tolerance: 0.1, perMinute: 60, minAge: 60_000 }, 'with the defaults')
   t.same(config.routes[0], { host: '*.example.com', path: '/chat/*', pool: 'chat' })
   t.same(config.drain, { over: 1_000, code: 4000, reason: '', order: 'random', deadline: 90_000 })
@@ -268,6 +271,12 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     ],
     [{ ...minimal, health: true }, 'health', /an object, or false/],
     [{ ...minimal, rebalance: true }, 'rebalance', /^got true; expected an object, or false/],
+    [{ ...minimal, retryBudget: true }, 'retryBudget', /^got true; expected an object, or false/],
+    [{ ...minimal, retryBudget: { share: -1 } }, 'retryBudget.share', /a number, 0 or more/],
+    [{ ...minimal, retryBudget: { minPerSecond: '9' } }, 'retryBudget.minPerSecond', /a number, 0 or more/],
+    [{ ...minimal, retryBudget: { window: 0 } }, 'retryBudget.window', /above 0/],
+    [{ ...minimal, retryBudget: { shares: 1 } }, 'retryBudget.shares', /did you mean "share"/],
+    [{ pools: { a: minimal }, routes: [{ pool: 'a' }], retryBudget: {} }, 'retryBudget', /no effect/],
     [{ ...minimal, rebalance: { tolerance: -0.1 } }, 'rebalance.tolerance', /a number, 0 or more/],
     [{ ...minimal, rebalance: { perMinute: 0 } }, 'rebalance.perMinute', /1 or more/],
     [{ ...minimal, rebalance: { minAge: 'long' } }, 'rebalance.minAge', /^got "long"; .*"10s"/],

@@ -23,6 +23,8 @@ function request(url = '/chat?token=s3cret-query'): IncomingRequest {
   })
 }
 
+const onFirst = { attempts: 1, retries: [], noRetry: undefined }
+
 function done(change: Partial<RequestDoneEvent> = {}): RequestDoneEvent {
   return {
     request: request(),
@@ -32,7 +34,7 @@ function done(change: Partial<RequestDoneEvent> = {}): RequestDoneEvent {
     duration: 12.34,
     bytesIn: 3,
     bytesOut: 512,
-    attempts: 1,
+    ...onFirst,
     error: undefined,
     ...change,
   }
@@ -99,6 +101,32 @@ t.test('a request is one flat JSON line that reads well', async (t) => {
   t.equal(sink.lines.length, 1)
 })
 
+t.test('what was tried before is said, and why it was not tried again', async (t) => {
+  const { sink, events } = logging()
+  const retries = [
+    { backend: 'green', code: 'WSLB_CONNECT_FAILED' },
+    { backend: 'red', code: 'WSLB_HANDSHAKE_TIMEOUT' },
+  ] as const
+  events.emit('request:done', done({ attempts: 3, retries }))
+  events.emit('tunnel:open', { ...tunnelClose(), ...onFirst, attempts: 2, retries: retries.slice(0, 1) })
+  const error = new WslbError('WSLB_CONNECT_FAILED', 'refused')
+  events.emit('upgrade:reject', done({ status: 502, error, noRetry: 'budget' }))
+  t.match(sink.lines, [
+    {
+      attempts: 3,
+      retries,
+      msg: 'GET /chat 200 blue 12 ms retried green:connect-failed,red:handshake-timeout',
+    },
+    { attempts: 2, retries: [retries[0]], msg: 'WS /chat open blue 4.2 ms retried green:connect-failed' },
+    {
+      noRetry: 'budget',
+      msg: 'WS /chat refused 502 blue 12 ms no-retry:budget WSLB_CONNECT_FAILED: refused',
+    },
+  ])
+  events.emit('request:done', done())
+  t.notMatch(sink.lines.at(-1), { retries: Array }, 'nothing is said of nothing')
+})
+
 t.test('authorization, cookies and the query never reach the log, in any line', async (t) => {
   for (const level of ['info', 'trace'] as const) {
     const { sink, events } = logging(level)
@@ -106,7 +134,7 @@ t.test('authorization, cookies and the query never reach the log, in any line', 
     events.emit('request:done', done())
     events.emit('request:done', done({ error, status: 403 }))
     events.emit('upgrade:reject', { ...done({ error, status: 403 }) })
-    events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, attempts: 1 })
+    events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, ...onFirst })
     events.emit('tunnel:close', tunnelClose({ error }))
     t.equal(sink.lines.length, 5)
     t.notMatch(sink.text, /s3cret/)
@@ -117,7 +145,7 @@ t.test(
   'a tunnel says when it opened, who closed it, why, how long it lived and what it carried',
   async (t) => {
     const { sink, events } = logging()
-    events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, attempts: 2 })
+    events.emit('tunnel:open', { ...tunnelClose(), handshake: 4, ...onFirst, attempts: 2 })
     events.emit(
       'tunnel:close',
       tunnelClose({

@@ -23,6 +23,7 @@ export function spec(
     sticky: [],
     health: undefined,
     rebalance: undefined,
+    retryBudget: undefined,
     ...over,
   }
 }
