@@ -9,8 +9,8 @@ export function random(): Policy {
   function prefixSums(backends: readonly Backend[]): Float64Array | undefined {
     if (sums.has(backends)) return sums.get(backends)
     let total = 0
-    const result = Float64Array.from(backends, ({ settings }) => (total += settings.weight))
-    const uniform = backends.every(({ settings }) => settings.weight === backends[0]!.settings.weight)
+    const result = Float64Array.from(backends, ({ weight }) => (total += weight))
+    const uniform = backends.every(({ weight }) => weight === backends[0]!.weight)
     sums.set(backends, uniform ? undefined : result)
     return uniform ? undefined : result
   }

@@ -16,7 +16,7 @@ export function roundRobin(): Policy {
       let best: Backend | undefined
       let most = -Infinity
       for (const backend of candidates) {
-        const { weight } = backend.settings
+        const { weight } = backend
         const now = (credit.get(backend) ?? 0) + weight
         credit.set(backend, now)
         total += weight

@@ -56,6 +56,8 @@ export class Backend {
   /** What was seen last of a failure; of what is over as well. */
   trouble = ''
   adminState: AdminState = 'active'
+  /** How much of its configured weight counts now, above 0: less than 1 while it starts slowly. */
+  ramp = 1
   /** Leases held now: open tunnels, handshakes under way, requests under way. */
   load = 0
   /** Open tunnels, part of {@link load}. */
@@ -71,6 +73,11 @@ export class Backend {
     this.pool = pool
     this.url = url
     this.settings = settings
+  }
+
+  /** Share of new clients in proportion to the others: the configured weight, less while it starts slowly. */
+  get weight(): number {
+    return this.settings.weight * this.ramp
   }
 
   get saturated(): boolean {

@@ -2,7 +2,7 @@ import { type Backend } from '../core/backend.ts'
 
 /** Who may be given new work, best first; backends of rank n are considered only when none of a lower rank is left. */
 function rankOf(backend: Backend, lastResort: boolean): number {
-  if (backend.adminState !== 'active' || backend.saturated || backend.settings.weight === 0) return NEVER
+  if (backend.adminState !== 'active' || backend.saturated || backend.weight === 0) return NEVER
   switch (backend.health) {
     case 'up':
       return backend.settings.backup ? 1 : 0

@@ -7,6 +7,8 @@ export interface LeasesOptions {
   /** A backend has become full, or is not any more. */
   readonly onFullness: () => void
   readonly onAnswer: (lease: Lease, status: number) => void
+  /** The load of a backend is another. */
+  readonly onLoad: (backend: Backend) => void
   /** @param error what went wrong, when something did */
   readonly onRelease: (lease: Lease, error: unknown) => void
 }
@@ -29,6 +31,7 @@ export class Leases {
     if (held) held.add(lease)
     else this.#held.set(backend, new Set([lease]))
     backend.load++
+    this.#options.onLoad(backend)
     if (backend.saturated) this.#options.onFullness()
     return lease
   }
@@ -42,7 +45,9 @@ export class Leases {
     const { backend } = lease
     this.#held.get(backend)!.delete(lease)
     if (backend.saturated) this.#options.onFullness()
-    if (--backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
+    backend.load--
+    this.#options.onLoad(backend)
+    if (backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
     this.#options.onRelease(lease, error)
   }
 

@@ -58,6 +58,7 @@ export class Pool {
       onAnswer: (lease) => {
         if (lease.isRetry) this.#retries.end('answered')
       },
+      onLoad: (backend) => this.#selector.loadChanged(backend),
       onRelease: (lease, error) => this.#heed(lease, error),
     })
     this.#retries = new RetryBudget(spec.retryBudget, deps.clock)

@@ -50,6 +50,16 @@ export class Selector {
     this.#candidates.invalidate()
   }
 
+  /** To be called when a lease was taken or given back. What a policy throws then is the failure of the next pick. */
+  loadChanged(backend: Backend): void {
+    try {
+      this.#options.policy.loadChanged?.(backend)
+    } catch (thrown) {
+      this.#thrown ??= toWslbError(thrown)
+    }
+  }
+  #thrown: WslbError | undefined
+
   /**
    * Everything here may be the user's own code: what it throws and returns is checked.
    * @param tried backends that have failed this very request
@@ -115,6 +125,9 @@ export class Selector {
 
   #pick(candidates: readonly Backend[], request: IncomingRequest): Backend {
     const { policy } = this.#options
+    const thrown = this.#thrown
+    this.#thrown = undefined
+    if (thrown) throw thrown
     const backend = policy.pick(candidates, request, this.#random)
     if (!this.#candidates.includes(candidates, backend)) {
       throw new WslbError(

@@ -19,8 +19,8 @@ export function sharesOf(
   const primary = usable.filter(({ settings }) => !settings.backup)
   const members = primary.length > 0 ? primary : usable
   const total = members.reduce((sum, backend) => sum + open(backend), away)
-  const weights = members.reduce((sum, { settings }) => sum + settings.weight, 0)
-  return new Map(members.map((backend) => [backend, exact((total * backend.settings.weight) / weights)]))
+  const weights = members.reduce((sum, { weight }) => sum + weight, 0)
+  return new Map(members.map((backend) => [backend, exact((total * backend.weight) / weights)]))
 }
 
 /** Weights like 0.1 have sums like 0.30000000000000004: a share of 30 is not to be 29.99…, which is 29 whole tunnels. */
@@ -38,6 +38,6 @@ export function roomIn(shares: ReadonlyMap<Backend, number>, open: TunnelCount =
   return room
 }
 
-function isUsable({ adminState, health, settings }: Backend): boolean {
-  return adminState === 'active' && health === 'up' && settings.weight > 0
+function isUsable({ adminState, health, weight }: Backend): boolean {
+  return adminState === 'active' && health === 'up' && weight > 0
 }

@@ -89,7 +89,7 @@ export class Steering {
 }
 
 function isEmptier(a: Backend, b: Backend): boolean {
-  return a.tunnels / a.settings.weight < b.tunnels / b.settings.weight
+  return a.tunnels / a.weight < b.tunnels / b.weight
 }
 
 /**

@@ -161,7 +161,7 @@ export class RebalanceRun {
   /** Of the fullest giver that has one to give. */
   #nextTunnel(): Tunnel | undefined {
     const open = this.#open()
-    const fullness = (backend: Backend) => open(backend) / backend.settings.weight
+    const fullness = (backend: Backend) => open(backend) / backend.weight
     for (const backend of [...this.#givers].sort((a, b) => fullness(b) - fullness(a))) {
       const tunnel = this.#nextOf(backend)
       if (tunnel) return tunnel
