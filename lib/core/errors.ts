@@ -37,6 +37,7 @@ export const ERROR_KINDS = {
   WSLB_TOO_MANY_HANDSHAKES: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
   WSLB_CONNECT_FAILED: { blame: 'backend', status: 502, retryable: true },
   WSLB_CONNECT_TIMEOUT: { blame: 'backend', status: 502, retryable: true },
+  WSLB_BACKEND_DOWN: { blame: 'backend', status: 502, retryable: true },
   WSLB_BACKEND_RESET: { blame: 'backend', status: 502, closeCode: 1014, retryable: true },
   WSLB_RESPONSE_CUT: { blame: 'backend', status: 502, retryable: false },
   WSLB_BAD_ANSWER: { blame: 'backend', status: 502, closeCode: 1014, retryable: false },
@@ -124,6 +125,11 @@ export function balancerClosed(): WslbError {
 export function backendClosed({ id }: { id: string }, repeatable: boolean): WslbError {
   const message = `backend ${id} was taken out of service`
   return new WslbError('WSLB_CLOSED', message, { retryAfter: 1, retryable: repeatable })
+}
+
+/** What waits for the answer of a backend that was declared down meanwhile. */
+export function backendDown({ id }: { id: string }): WslbError {
+  return new WslbError('WSLB_BACKEND_DOWN', `backend ${id} was declared down before it had answered`)
 }
 
 /** What was thrown, in words. Anything can be thrown, also what throws when it is looked at: this does not. */

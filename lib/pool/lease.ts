@@ -12,7 +12,8 @@ export class Lease {
   readonly isRetry: boolean
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
   onCut: ((cause: CloseCause) => void) | undefined
-  #isCut = false
+  /** The backend was declared down before it has answered, and others are up; set by whoever may go to another. */
+  onDown: (() => void) | undefined
   #listener: LeaseListener | undefined
   #isAnswered = false
 
@@ -40,15 +41,9 @@ export class Lease {
     this.#listener?.onAnswer(this, status)
   }
 
-  /** The deadline of a drain has come; nothing new may begin under this lease. */
-  get isCut(): boolean {
-    return this.#isCut
-  }
-
   /** @returns whether there was something to end */
   cut(cause: CloseCause): boolean {
     const { onCut } = this
-    this.#isCut = true
     onCut?.(cause)
     return onCut !== undefined
   }

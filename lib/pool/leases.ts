@@ -57,6 +57,12 @@ export class Leases {
     return held.filter((lease) => lease.cut(cause)).length
   }
 
+  /** Tells whoever waits for an answer of a backend that it is not to be waited for. */
+  giveUp(backend: Backend): void {
+    const held = [...(this.#held.get(backend) ?? [])]
+    for (const lease of held) if (!lease.isAnswered) lease.onDown?.()
+  }
+
   /** Calls back once the backend has no lease left, at once if it has none. */
   whenIdle(backend: Backend, onIdle: () => void): Cancellable {
     const waiting = this.#idle.get(backend) ?? new Set()

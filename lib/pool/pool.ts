@@ -170,7 +170,7 @@ export class Pool {
       for (const backend of this.#backends.values()) backend.health = 'up'
       return
     }
-    this.#monitor ??= new HealthMonitor(this.name, options, this.#deps, this.#changed)
+    this.#monitor ??= new HealthMonitor(this.name, options, this.#deps, this.#healthChanged)
     this.#monitor.options = options
     if (this.#running) this.#monitor.watch(this.#backends.values())
   }
@@ -186,6 +186,12 @@ export class Pool {
   /** Probes a backend at once. @returns settles when it is up; at once without a health loop. @throws see ProbeLoop */
   async whenUp(backend: Backend, signal?: AbortSignal): Promise<void> {
     await this.#monitor?.whenUp(backend, signal)
+  }
+
+  readonly #healthChanged = (backend: Backend): void => {
+    this.#changed(backend)
+    // With all of them down none is better than this one.
+    if (backend.health === 'down' && this.#selector.hasLiving) this.leases.giveUp(backend)
   }
 
   readonly #changed = (backend: Backend): void => {

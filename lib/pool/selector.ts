@@ -60,6 +60,11 @@ export class Selector {
   }
   #thrown: WslbError | undefined
 
+  /** Whether a new client would get a backend that is not down. */
+  get hasLiving(): boolean {
+    return this.#candidates.list(undefined).length > 0 && !this.#candidates.lastResort
+  }
+
   /**
    * Everything here may be the user's own code: what it throws and returns is checked.
    * @param tried backends that have failed this very request

@@ -1,7 +1,14 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Dispatcher, type Pool as HttpPool } from 'undici'
 import { type Clock } from '../core/clock.ts'
-import { WslbError, backendClosed, balancerClosed, messageOf, toWslbError } from '../core/errors.ts'
+import {
+  WslbError,
+  backendClosed,
+  backendDown,
+  balancerClosed,
+  messageOf,
+  toWslbError,
+} from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
@@ -67,6 +74,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#response.on('drain', this.#onDrain)
       const { lease } = this.#options
       lease.onCut = () => this.#abandon(backendClosed(lease.backend, this.#repeatable))
+      lease.onDown = () => this.#repeatable && this.#abandon(backendDown(lease.backend))
       const options: HttpDispatchOptions & { servername: string } = {
         path: request.url,
         method: request.method,

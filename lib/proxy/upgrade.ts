@@ -1,7 +1,7 @@
 import { type Socket } from 'node:net'
 import { type IncomingMessage } from 'node:http'
 import { type Backend } from '../core/backend.ts'
-import { WslbError, backendClosed, balancerClosed, toWslbError } from '../core/errors.ts'
+import { WslbError, backendClosed, backendDown, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { isBusy } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
@@ -89,10 +89,16 @@ async function dialUpgrade(
   // Who reads messages must understand them: on such a route nothing like compression is agreed on (RFC 6455 §9.1).
   const headers = onMessage ? withoutField(asked, EXTENSIONS) : asked
   const stop = new AbortController()
-  const onStop = () => stop.abort()
-  if (gone.aborted) onStop()
-  gone.addEventListener('abort', onStop)
-  lease.onCut = onStop
+  let stoppedBy: WslbError | undefined
+  const onGone = () => stop.abort()
+  const stopBy = (error: WslbError) => {
+    stoppedBy = error
+    stop.abort()
+  }
+  if (gone.aborted) onGone()
+  gone.addEventListener('abort', onGone)
+  lease.onCut = () => stopBy(backendClosed(backend, true))
+  lease.onDown = () => stopBy(backendDown(backend))
   try {
     const result = await handshake(
       backend,
@@ -109,10 +115,11 @@ async function dialUpgrade(
     lease.answer(result.accepted ? 101 : result.response.statusCode!)
     return result
   } catch (error) {
-    throw lease.isCut && !gone.aborted ? backendClosed(backend, true) : error
+    throw gone.aborted ? error : (stoppedBy ?? error)
   } finally {
-    gone.removeEventListener('abort', onStop)
+    gone.removeEventListener('abort', onGone)
     lease.onCut = undefined
+    lease.onDown = undefined
   }
 }
 
