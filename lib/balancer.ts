@@ -62,9 +62,8 @@ export class Balancer implements AsyncDisposable, Controls {
   }
 
   /**
-   * Opens `config.listen` and starts the health loops.
-   * @throws WslbError `WSLB_LISTEN` when an address cannot be bound; then none is open. `WSLB_CLOSED` after `close()`.
-   *   ConfigError when the config has no `listen`.
+   * Starts the sources of backends, awaits their first lists, opens `config.listen` and starts the health loops.
+   * @throws WslbError `WSLB_LISTEN` (then none is open), `WSLB_CLOSED` after `close()`; ConfigError without `listen`
    */
   async listen(): Promise<ListenerAddress[]> {
     return this.#exclusively(async () => {
@@ -75,6 +74,7 @@ export class Balancer implements AsyncDisposable, Controls {
           { path: 'listen', message: 'is missing; give a port, or { port, host, tls }' },
         ])
       }
+      await this.#engine.pools.feeds.firstLists()
       const open = await this.#engine.listeners.prepare(listen, limits)
       open()
       this.#listening = true

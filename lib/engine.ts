@@ -58,8 +58,9 @@ export class Engine {
         this.downWatch.review(backend, spec.health?.onDown)
         if (backend.adminState !== 'active') waits.end(backend)
       },
+      onUpdate: (left) => this.#left(left),
     })
-    this.pools.apply(config.pools)
+    this.pools.apply(this.pools.withPresent(config.pools))
     this.drains = new Drains({ clock, random, events, tunnels })
     this.rebalances = new Rebalances({ clock, random, events, tunnels, code: () => this.#config.drain.code })
     this.context = {
@@ -97,12 +98,13 @@ export class Engine {
 
   /** What {@link apply} would do, without doing it. */
   plan(config: ResolvedConfig): Plan {
+    const pools = this.pools.withPresent(config.pools)
     return {
-      ...this.pools.plan(config.pools),
+      ...this.pools.plan(pools),
       over: config.drain.over,
       listeners: this.listeners.plan(config.listen),
       options: changedOptions(this.#config, config),
-      warnings: unserved(config, this.pools.byName),
+      warnings: unserved({ ...config, pools }, this.pools.byName),
     }
   }
 
@@ -110,12 +112,16 @@ export class Engine {
   apply(config: ResolvedConfig): void {
     const { context, pools } = this
     this.#config = config
-    const left = pools.apply(config.pools)
+    const left = pools.apply(pools.withPresent(config.pools))
     context.settings = proxySettings(config, pools.byName)
     context.sweeps.times = config.websocket
     context.httpPools.connectTimeout = config.timeouts.connect
-    this.rebalances.reconfigure([...pools.byName.values()])
-    for (const member of left) void this.empty(member, config.drain, 'reload')
+    this.#left(left)
+  }
+
+  #left(left: readonly Member[]): void {
+    this.rebalances.reconfigure([...this.pools.byName.values()])
+    for (const member of left) void this.empty(member, this.#config.drain, 'reload')
   }
 
   /** Ends what runs on a backend that gets no new work; its idle connections at once. */

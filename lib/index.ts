@@ -16,6 +16,9 @@ export type {
   BalancerEvents,
   CloseCause,
   ClosedBy,
+  DiscoveryEvent,
+  DiscoveryFailedEvent,
+  DiscoveryUpdateEvent,
   DrainProgressEvent,
   EventListener,
   EventName,
@@ -44,6 +47,9 @@ export { roundRobin } from './balancing/round-robin.ts'
 export type { StickyStrategy } from './sticky/strategy.ts'
 export { stickyCookie } from './sticky/cookie.ts'
 export type { StickyCookieOptions } from './sticky/cookie.ts'
+export type { SourceContext, SourceOf } from './discovery/source.ts'
+export { poll } from './discovery/poll.ts'
+export type { PollFunction, PollOptions } from './discovery/poll.ts'
 export type { Probe, ProbeContext } from './health/probe.ts'
 export type { Controls, RebalanceResult } from './proxy/controls.ts'
 export type { DrainOrder } from './proxy/drain-order.ts'
@@ -58,4 +64,11 @@ export type {
   MessageVerdict,
 } from './proxy/message-hook.ts'
 export type { ListenerAddress } from './listener/listener.ts'
-export type { BackendSnapshot, PoolSnapshot, Snapshot, SnapshotOptions, TunnelSnapshot } from './snapshot.ts'
+export type {
+  BackendSnapshot,
+  PoolSnapshot,
+  Snapshot,
+  SnapshotOptions,
+  SourceSnapshot,
+  TunnelSnapshot,
+} from './snapshot.ts'

@@ -51,6 +51,16 @@ export interface PoolSnapshot {
   readonly sticky: readonly string[]
   /** Ids of its backends. */
   readonly backends: readonly string[]
+  /** Where it gets them, if that is not a list in the config. */
+  readonly source: SourceSnapshot | null
+}
+
+export interface SourceSnapshot {
+  readonly name: string
+  /** When its last good list came, in milliseconds since 1970; `null` before the first one. */
+  readonly updatedAt: number | null
+  /** What has failed since then. */
+  readonly problem: string | null
 }
 
 export interface BackendSnapshot {
@@ -115,6 +125,7 @@ export function snapshotOf(
       balance: policy.name,
       sticky: sticky.map((strategy) => strategy.name),
       backends: [...backends.keys()],
+      source: sourceSnapshot(pools.feeds.of(name)),
     })),
     backends: pools.members().map(({ backend }) => {
       const { id, pool, url, health, adminState, load, tunnels, waiting, counters, settings } = backend
@@ -141,6 +152,10 @@ export function snapshotOf(
     tunnels: withTunnels ? tunnels.all().map(tunnelSnapshot) : [],
     drains: [...drains.progress, ...(shutdown ? [shutdown] : [])],
   }
+}
+
+function sourceSnapshot(feed: SourceSnapshot | undefined): SourceSnapshot | null {
+  return feed ? { name: feed.name, updatedAt: feed.updatedAt, problem: feed.problem } : null
 }
 
 /** JSON has no Infinity. */

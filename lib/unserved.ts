@@ -9,10 +9,12 @@ export function unserved(
   const routed = new Set(routes.map(({ pool }) => pool))
   return specs
     .filter((spec) => routed.has(spec.name) && !takesClients(spec, pools.get(spec.name)))
-    .map(({ name, backends: { length } }) => {
+    .map(({ name, source, backends: { length } }) => {
       const why =
         length === 0
-          ? 'no backends'
+          ? source
+            ? `no backends yet from ${source.source.name}`
+            : 'no backends'
           : length === 1
             ? 'its backend is drained'
             : `all ${length} backends are drained`
@@ -21,7 +23,8 @@ export function unserved(
 }
 
 function takesClients(spec: PoolSpec, pool: Pool | undefined): boolean {
-  if (!pool) return spec.backends.length > 0
+  // What a source will give, nobody knows before it is asked.
+  if (!pool) return spec.backends.length > 0 || spec.source !== undefined
   const { added, kept } = pool.diff(spec)
   return added.length > 0 || [...kept.keys()].some(({ adminState }) => adminState === 'active')
 }

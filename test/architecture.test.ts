@@ -9,7 +9,7 @@ import t from 'tap'
 const LAYERS = [
   ['core'],
   ['protocol'],
-  ['balancing', 'sticky', 'health', 'upstream', 'listener'],
+  ['balancing', 'sticky', 'discovery', 'health', 'upstream', 'listener'],
   ['pool'],
   ['proxy'],
   ['config'],

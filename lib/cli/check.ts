@@ -14,11 +14,13 @@ export async function check(flags: Flags): Promise<number> {
     const sizes = {
       pools: pools.length,
       backends: pools.flatMap((pool) => pool.backends).length,
+      sources: pools.filter(({ source }) => source).length,
       listeners: listen.length,
     }
     const text = [
       counted(sizes.pools, 'pool'),
-      counted(sizes.backends, 'backend'),
+      ...(sizes.sources === 0 || sizes.backends > 0 ? [counted(sizes.backends, 'backend')] : []),
+      ...(sizes.sources > 0 ? [counted(sizes.sources, 'source')] : []),
       counted(sizes.listeners, 'listener'),
     ]
     say(flags.json, `${file} is valid: ${text.join(', ')}`, { event: 'valid', file, ...sizes })

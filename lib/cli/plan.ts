@@ -54,11 +54,13 @@ async function planOfStart(file: string, flags: Flags): Promise<Plan> {
   const config = await loadOnce(file, flags)
   const { pools, drain, listen } = config
   const added = pools.flatMap((pool) => pool.backends.map(({ id }) => fullName({ id, pool: pool.name })))
+  const sources = pools.flatMap(({ name, source }) => (source ? [`${name} from ${source.source.name}`] : []))
   const nothing = { removed: [], changed: [], kept: [], tunnelsKept: 0, tunnelsDrained: 0 }
   const listeners = { added: listen.map(urlOf), removed: [] }
   return {
     added,
     ...nothing,
+    sources,
     over: drain.over,
     listeners,
     options: [],

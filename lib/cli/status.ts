@@ -27,7 +27,7 @@ export async function status(flags: StatusFlags): Promise<number> {
 }
 
 function describe(status: Status): string {
-  const { config, pid, uptime, listeners, connections, backends, drains, tunnels } = status
+  const { config, pid, uptime, listeners, connections, pools, backends, drains, tunnels } = status
   const urls = listeners.map(({ protocol, address, port }) => listenerUrl(protocol, address, port))
   const where = urls.length > 0 ? `${urls.join(', ')}: ` : ''
   const stopping = drains.some(({ target }) => target === '*') ? ', stopping' : ''
@@ -42,6 +42,7 @@ function describe(status: Status): string {
         ...[pool, id, health, stateOf(adminState, load), thousands(tunnels), thousands(load), url],
       ]),
     ]),
+    pools.flatMap(describeSource).join('\n'),
     drains.map(describeDrain).join('\n'),
     tunnels ? describeTunnels(tunnels) : '',
   ]
@@ -51,6 +52,15 @@ function describe(status: Status): string {
 /** Whoever is to stop a backend needs to see that it is empty. */
 function stateOf(adminState: AdminState, load: number): string {
   return adminState === 'draining' && load === 0 ? 'drained' : adminState
+}
+
+/** `chat from dns(chat.internal:3000): last list 12 s ago; since then: queryA ETIMEOUT`. */
+function describeSource({ name, source }: Status['pools'][number]): string[] {
+  if (!source) return []
+  const { updatedAt, problem } = source
+  const when =
+    updatedAt === null ? 'no list yet' : `last list ${age(Math.max(0, Date.now() - updatedAt))} ago`
+  return [`${name} from ${source.name}: ${when}${problem === null ? '' : `; since then: ${problem}`}`]
 }
 
 function describeTunnels(tunnels: NonNullable<Status['tunnels']>): string {

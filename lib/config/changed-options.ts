@@ -35,11 +35,14 @@ function changedIn(before: PoolSpec, after: PoolSpec): string[] {
     health,
     rebalance,
     retryBudget,
+    source,
   }: PoolSpec): Record<string, unknown> => ({
     // Whatever else a policy or strategy of the user's has is not ours to look at.
     balance: policy.name,
     sticky: sticky.map(({ name, ownCookie }) => [name, ownCookie]),
     ...{ health, rebalance, retryBudget },
+    source: source?.source.name,
+    discovery: source && [source.removeAfter, source.allowEmpty, source.startTimeout],
   })
   const [old, next] = [options(before), options(after)]
   return Object.keys(next).filter((name) => differ(old[name], next[name]))

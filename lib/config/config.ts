@@ -2,6 +2,8 @@ import { type BackendTls } from '../core/backend.ts'
 import { type Duration } from '../core/duration.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
+import { type PollFunction } from '../discovery/poll.ts'
+import { type SourceOf } from '../discovery/source.ts'
 import { type OnDown } from '../health/options.ts'
 import { type Probe } from '../health/probe.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
@@ -20,7 +22,7 @@ export interface Config extends PoolConfig {
    * Several pools by name. `backends`, `balance`, `sticky`, `health`, `rebalance` and `retryBudget` at the top level are
    * shorthand for one pool named `default`; both forms cannot be mixed for that name.
    */
-  pools?: Readonly<Record<string, PoolConfig & { backends: readonly BackendConfig[] }>>
+  pools?: Readonly<Record<string, PoolConfig & { backends: NonNullable<PoolConfig['backends']> }>>
   /**
    * First match wins. A request that matches none gets 404.
    * @default everything goes to the pool `default`
@@ -57,8 +59,13 @@ export interface Config extends PoolConfig {
 
 /** Interchangeable backends with one policy, one stickiness, one health loop. */
 export interface PoolConfig {
-  /** Urls, or objects with a url. May be empty: requests then get 503. */
-  backends?: readonly BackendConfig[]
+  /**
+   * Urls, or objects with a url: a list, or a source that gives lists, e.g. `dns('chat.internal:3000')`. May be empty:
+   * requests then get 503.
+   */
+  backends?: readonly BackendConfig[] | BackendSource
+  /** How lists of a source are taken. Has no effect on a list in the config. */
+  discovery?: DiscoveryConfig
   /**
    * Who gets a client that belongs to nobody: a built-in policy by name, or a policy of your own.
    * @default 'random'
@@ -105,6 +112,24 @@ export interface RebalanceConfig {
   perMinute?: number
   /** Younger WebSockets are left alone. @default '1m' */
   minAge?: Duration
+}
+
+/** Says which backends a pool has, see {@link SourceOf}. */
+export type Source = SourceOf<BackendConfig>
+
+/** A source; a function that is asked again and again, see `poll`; or lists as they come out of an async iterable. */
+export type BackendSource = Source | PollFunction<BackendConfig> | AsyncIterable<readonly BackendConfig[]>
+
+export interface DiscoveryConfig {
+  /**
+   * A backend that is missing in the lists leaves when it was missing for that long; until then everything about it
+   * stays as it is. @default '10s'
+   */
+  removeAfter?: Duration
+  /** Whether an empty list counts; otherwise the backends stay as they are. @default false */
+  allowEmpty?: boolean
+  /** How long `listen()` waits for the first list; then it opens without. @default '5s' */
+  startTimeout?: Duration
 }
 
 export type BackendConfig = string | BackendObject

@@ -1,6 +1,7 @@
 import { dirname, extname, resolve } from 'node:path'
 import { transform, type TransformFailure } from 'esbuild'
 import { messageOf } from '../core/errors.ts'
+import { untilAborted } from '../core/until-aborted.ts'
 import { absoluteCertificates } from './certificate-files.ts'
 import { type Config, type ConfigContext } from './config.ts'
 import { digest, digestOf } from './digest.ts'
@@ -75,6 +76,7 @@ async function runModule(file: string, content: Buffer, context: ConfigContext):
         ? (exported as (context: ConfigContext) => unknown)(context)
         : exported
     }
+    // A config may wait for something that never comes; its generation can be over before that.
     return { exported: await untilAborted(run(), context.signal), inputs }
   } catch (error) {
     // Node names the file it ran; nobody else knows it.
@@ -85,21 +87,6 @@ async function runModule(file: string, content: Buffer, context: ConfigContext):
       [{ message: place ? message : `${file}: ${message}`, place, cause: error }],
       inputs,
     )
-  }
-}
-
-/** A config may wait for something that never comes; its generation can be over before that. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const settled = new AbortController()
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true, signal: settled.signal })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    settled.abort()
   }
 }
 

@@ -5,10 +5,10 @@ import { random } from '../balancing/random.ts'
 import { roundRobin } from '../balancing/round-robin.ts'
 import { RETRY_BUDGET_DEFAULTS } from '../pool/retry-budget.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
-import { backend } from './backend-rule.ts'
 import { health } from './health-rule.ts'
 import { rebalance } from './rebalance-rule.ts'
 import { retryBudget } from './retries-rule.ts'
+import { backends, discovery } from './source-rule.ts'
 import { depends, isObject, list, object, oneOf, type Rule, value } from './rule.ts'
 
 /** The built-in policies by name. A new one is a file in `balancing/` and a line here, in `config.ts` and in `index.ts`. */
@@ -51,7 +51,8 @@ const sticky: Rule<StickyItem[]> = depends((given) => {
 })
 
 export const poolShape = {
-  backends: list('a list of urls, or of objects with a url', backend),
+  backends,
+  discovery: discovery.default(() => discovery.parse({})),
   balance: policy.default(random),
   sticky: sticky.default(['cookie']),
   health: health.default(() => health.parse({})),

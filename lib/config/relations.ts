@@ -10,7 +10,13 @@ type Raw = Readonly<Record<string, unknown>>
  * so that both kinds of problems are told at once.
  */
 export function relationProblems(config: Raw): ConfigProblem[] {
-  return [...poolProblems(config), ...routeProblems(config), ...idProblems(config), ...listenProblems(config)]
+  return [
+    ...poolProblems(config),
+    ...discoveryProblems(config),
+    ...routeProblems(config),
+    ...idProblems(config),
+    ...listenProblems(config),
+  ]
 }
 
 function poolProblems(config: Raw): ConfigProblem[] {
@@ -18,7 +24,7 @@ function poolProblems(config: Raw): ConfigProblem[] {
     if (config.pools === undefined || (isObject(config.pools) && Object.keys(config.pools).length === 0)) {
       return [problem('backends', 'is missing; give backends: ["http://127.0.0.1:3000"], or pools by name')]
     }
-    return ['balance', 'sticky', 'health', 'rebalance', 'retryBudget']
+    return ['balance', 'sticky', 'health', 'rebalance', 'retryBudget', 'discovery']
       .filter((key) => config[key] !== undefined)
       .map((key) => problem(key, 'has no effect without backends beside it; write it into each pool'))
   }
@@ -30,6 +36,14 @@ function poolProblems(config: Raw): ConfigProblem[] {
         ),
       ]
     : []
+}
+
+function discoveryProblems(config: Raw): ConfigProblem[] {
+  return allPools(config)
+    .filter(([, pool]) => isObject(pool) && Array.isArray(pool.backends) && pool.discovery !== undefined)
+    .map(([path]) =>
+      problem(formatPath([...path, 'discovery']), 'has no effect on a list of backends; it is for a source'),
+    )
 }
 
 function routeProblems(config: Raw): ConfigProblem[] {
@@ -53,9 +67,9 @@ function routeProblems(config: Raw): ConfigProblem[] {
   })
 }
 
-function idProblems(config: Raw): ConfigProblem[] {
-  const pools = Object.entries(poolsOf(config)).map(([name, pool]) => [['pools', name], pool] as const)
-  return [[[], config] as const, ...pools].flatMap(([path, pool]) => {
+/** Two backends of one id. */
+export function idProblems(config: Raw): ConfigProblem[] {
+  return allPools(config).flatMap(([path, pool]) => {
     const at = (index: number) => formatPath([...path, 'backends', index])
     return repeated(isObject(pool) ? listOf(pool.backends) : [], idOf).map(({ key, index, first }) =>
       problem(at(index), `has the same id ${show(key)} as ${at(first)}; give one of them another id`),
@@ -92,6 +106,14 @@ function repeated(items: readonly unknown[], keyOf: (item: unknown) => string | 
     firsts.set(key, index)
     return []
   })
+}
+
+/** With their paths; the one at the top level first. */
+function allPools(config: Raw): (readonly [path: readonly string[], pool: unknown])[] {
+  return [
+    [[], config],
+    ...Object.entries(poolsOf(config)).map(([name, pool]) => [['pools', name], pool] as const),
+  ]
 }
 
 function poolsOf(config: Raw): Raw {

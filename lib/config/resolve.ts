@@ -2,7 +2,8 @@ import { type z } from 'zod'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { stickyCookie } from '../sticky/cookie.ts'
 import { type pool } from './pool-rule.ts'
-import { formatPath, relationProblems } from './relations.ts'
+import { relationProblems } from './relations.ts'
+import { resolveBackends } from './resolve-backends.ts'
 import { type DrainConfig } from './config.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
@@ -11,7 +12,9 @@ import { type RouteSpec } from '../proxy/router.ts'
 import { type CloseReason, type TunnelTimes } from '../proxy/tunnel-options.ts'
 import { type ResolvedConfig } from './resolved.ts'
 import { isObject } from './rule.ts'
+import { type Backends } from './source-rule.ts'
 import { closing, drain, type route, schema } from './schema.ts'
+import { toProblems } from './to-problems.ts'
 
 export interface ResolveOptions {
   /** Where relative paths of certificates start. @default the working directory */
@@ -34,14 +37,14 @@ export function resolveConfig(
   ]
   if (!success || problems.length > 0) throw new ConfigError(problems)
 
-  const { backends, balance, sticky, health, rebalance, retryBudget, pools = {}, timeouts, ...rest } = data
-  const main = backends && { backends, balance, sticky, health, rebalance, retryBudget }
+  const { backends, pools = {}, timeouts, ...rest } = data
+  const main = backends && { ...data, backends }
   const all = Object.entries(main ? { ...pools, default: main } : pools)
   const { onMessage, ...hooks } = rest.hooks
   return {
     listen: rest.listen,
     limits: { headersTimeout: timeouts.headers, keepAliveTimeout: timeouts.keepAlive },
-    pools: all.map(([name, pool]) => toSpec(name, pool, all.length === 1 || name === 'default')),
+    pools: all.map(([name, pool]) => toSpec(name, pool, all.length === 1 || name === 'default', baseDir)),
     routes: (rest.routes ?? [{ pool: 'default', hooks: {} }]).map((route) => toRouteSpec(route, onMessage)),
     drain: toDrainPlan(rest.drain, rest.websocket),
     websocket: rest.websocket,
@@ -114,14 +117,15 @@ function toRouteSpec(
 
 function toSpec(
   name: string,
-  { backends, balance, sticky, health, rebalance, retryBudget }: z.output<typeof pool>,
+  { backends, discovery, balance, sticky, health, rebalance, retryBudget }: z.output<typeof pool>,
   isMain: boolean,
+  baseDir: string,
 ): PoolSpec {
   // Two pools that share a cookie would overwrite it in turn for a client of both.
   const cookie = isMain ? 'server' : `server-${encodeURIComponent(name)}`
   return {
     name,
-    backends,
+    ...toMembers(backends, discovery, baseDir),
     policy: balance,
     sticky: sticky.map((item) => (item === 'cookie' ? stickyCookie({ name: cookie }) : item)),
     health: health || undefined,
@@ -130,13 +134,15 @@ function toSpec(
   }
 }
 
-function toProblems(issue: z.core.$ZodIssue): ConfigProblem[] {
-  if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(issue.path), message: issue.message }]
-  const messages = issue.message.split('\n')
-  return issue.keys.map((key, index) => ({
-    path: formatPath([...issue.path, key]),
-    message: messages[index]!,
-  }))
+function toMembers(
+  given: Backends,
+  discovery: z.output<typeof pool>['discovery'],
+  baseDir: string,
+): Pick<PoolSpec, 'backends' | 'source'> {
+  if ('list' in given) return { backends: given.list, source: undefined }
+  const { source, origin } = given
+  const placed = source.relativeTo?.(baseDir) ?? source
+  return { backends: [], source: { source: placed, origin, parse: resolveBackends, ...discovery } }
 }
 
 function notYetAConfig(input: object): ConfigProblem {

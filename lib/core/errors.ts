@@ -17,6 +17,7 @@ export const ERROR_KINDS = {
   WSLB_CONFIG_NOT_FOUND: { blame: 'config', retryable: false },
   WSLB_CONFIG_LOAD: { blame: 'config', retryable: false },
   WSLB_LISTEN: { blame: 'config', retryable: true },
+  WSLB_DISCOVERY: { blame: 'config', retryable: true },
   WSLB_UNKNOWN_BACKEND: { blame: 'config', retryable: false },
   WSLB_CONTROL: { blame: 'config', retryable: false },
   WSLB_NOT_RUNNING: { blame: 'config', retryable: true },

@@ -52,6 +52,24 @@ export interface RebalanceDoneEvent {
   readonly closed: number
 }
 
+/** A pool that gets its backends from a source. */
+export interface DiscoveryEvent {
+  readonly pool: string
+  /** Name of the source. */
+  readonly source: string
+}
+
+export interface DiscoveryFailedEvent extends DiscoveryEvent {
+  readonly error: WslbError
+}
+
+/** Backends by id; all three are empty when a list ends a trouble and changes nothing. */
+export interface DiscoveryUpdateEvent extends DiscoveryEvent {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+}
+
 /** A backend that failed a request which another one was given then. */
 export interface Retry {
   /** Id of the backend. */
@@ -90,7 +108,7 @@ export type ClosedBy = 'client' | 'backend' | 'balancer'
 /**
  * Why a tunnel ended: `normal` by a closing handshake of the two peers, `error` without one (a peer vanished, reset
  * the connection or broke the protocol), or because the balancer decided so: a peer no longer answered (`ping`), said nothing for too long
- * (`idle`) or had been there for too long (`age`); its backend was drained, left the config (`reload`), gave sockets
+ * (`idle`) or had been there for too long (`age`); its backend was drained, left the config or its source (`reload`), gave sockets
  * away (`rebalance`) or was declared `down`; somebody called `closeTunnel()` (`operator`), `hooks.onMessage` decided so
  * (`hook`), or the balancer stopped (`shutdown`).
  */
@@ -169,6 +187,8 @@ export interface Plan {
   readonly changed: readonly string[]
   /** Kept as they were. */
   readonly kept: readonly string[]
+  /** Pools that get a new source, as `chat from dns(chat.internal:3000)`: they keep what they have until it gives a list. */
+  readonly sources: readonly string[]
   readonly tunnelsKept: number
   readonly tunnelsDrained: number
   /** Milliseconds over which the drained ones are closed: `drain.over` of the new config. */
@@ -192,6 +212,9 @@ export interface BalancerEvents {
   'backend:draining': BackendEvent
   'backend:drained': BackendDrainedEvent
   'drain:progress': DrainProgressEvent
+  /** Told once for each kind of failure, until there is a list again. */
+  'discovery:failed': DiscoveryFailedEvent
+  'discovery:update': DiscoveryUpdateEvent
   'rebalance:start': RebalanceStartEvent
   'rebalance:done': RebalanceDoneEvent
   'tunnel:open': TunnelOpenEvent

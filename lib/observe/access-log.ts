@@ -8,6 +8,7 @@ import {
 import { type Blame, WslbError } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
 import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from './access-line.ts'
+import { describeFailure, describeUpdate } from './describe-discovery.ts'
 import { describeDrain } from './describe-drain.ts'
 import { describePlan } from './describe-plan.ts'
 import { describeTunnels } from './describe-tunnels.ts'
@@ -62,6 +63,9 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     )
     listen('backend:added', (event) => tell('backend:added', event, 'added'))
     listen('backend:removed', (event) => tell('backend:removed', event, 'removed'))
+    listen('discovery:update', (event) =>
+      logger.info({ event: 'discovery:update', ...event }, describeUpdate(event)),
+    )
     listen('drain:progress', (event) =>
       logger.info({ event: 'drain:progress', ...event }, describeDrain(event)),
     )
@@ -92,6 +96,13 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
   if (enabled('warn')) {
     listen('config:reload', ({ plan: { warnings } }) => {
       for (const warning of warnings) logger.warn({ event: 'config:warning' }, warning)
+    })
+    listen('discovery:failed', (event) => {
+      const { pool, source, error } = event
+      logger.warn(
+        { event: 'discovery:failed', pool, source, code: error.code, reason: error.message },
+        describeFailure(event),
+      )
     })
     listen('backend:down', (event) => {
       const { backend, pool, reason } = event

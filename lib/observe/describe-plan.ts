@@ -11,7 +11,8 @@ export function describePlan(plan: Plan): string {
     plan.kept.length > 0 ? `${plan.kept.length} kept` : undefined,
   ].filter((part) => part !== undefined)
   const parts = [
-    backends.join(', ') || 'no backends',
+    backends.join(', ') || (plan.sources.length > 0 ? undefined : 'no backends'),
+    plan.sources.length > 0 ? `backends of ${plan.sources.join(', of ')}` : undefined,
     listeners(plan),
     plan.options.length > 0 ? `changed: ${plan.options.join(', ')}` : undefined,
     tunnels(plan),
@@ -20,8 +21,8 @@ export function describePlan(plan: Plan): string {
 }
 
 /** Whether anything is to change. What functions do is not known. */
-export function isChange({ added, removed, changed, listeners, options }: Plan): boolean {
-  const all = [added, removed, changed, listeners.added, listeners.removed, options]
+export function isChange({ added, removed, changed, sources, listeners, options }: Plan): boolean {
+  const all = [added, removed, changed, sources, listeners.added, listeners.removed, options]
   return all.some(({ length }) => length > 0)
 }
 

@@ -7,6 +7,7 @@ import { type Policy } from '../balancing/policy.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
 import { type HealthOptions } from '../health/options.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
+import { type PoolSource } from './feeds.ts'
 import { isTrouble } from './is-trouble.ts'
 import { type Lease } from './lease.ts'
 import { Leases } from './leases.ts'
@@ -19,7 +20,10 @@ import { type Steering } from './steering.ts'
 /** What a pool is to be; everything in it may change at a reload. */
 export interface PoolSpec {
   readonly name: string
+  /** With a source: what the pool has so far. */
   readonly backends: readonly BackendSpec[]
+  /** `undefined`: the list above is all there is. */
+  readonly source: PoolSource | undefined
   readonly policy: Policy
   readonly sticky: readonly StickyStrategy[]
   /** `undefined`: no health loop. */

@@ -1,6 +1,8 @@
 import { type Backend, fullName } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type Plan } from '../core/events.ts'
+import { type Change, Feeds } from './feeds.ts'
+import { type BackendSpec } from './membership.ts'
 import { Pool, type PoolDependencies, type PoolSpec } from './pool.ts'
 import { targeted } from './target.ts'
 
@@ -13,16 +15,23 @@ export interface Member {
 /** The part of a {@link Plan} that is about backends. */
 export type BackendsPlan = Omit<Plan, 'over' | 'listeners' | 'options' | 'warnings'>
 
+export interface PoolsDependencies extends PoolDependencies {
+  /** A source has changed the backends of a pool. @param left those that do not belong any more */
+  readonly onUpdate: (left: readonly Member[]) => void
+}
+
 /** All pools of a balancer, changed by difference. */
 export class Pools {
-  readonly #deps: PoolDependencies
+  readonly #deps: PoolsDependencies
+  readonly feeds: Feeds
   #byName: ReadonlyMap<string, Pool> = new Map()
   #running = false
   /** Backends that have left, with work that has not. */
   readonly #departed = new Set<Backend>()
 
-  constructor(deps: PoolDependencies) {
+  constructor(deps: PoolsDependencies) {
     this.#deps = deps
+    this.feeds = new Feeds({ ...deps, update: (pool, backends) => this.#update(pool, backends) })
   }
 
   get byName(): ReadonlyMap<string, Pool> {
@@ -70,7 +79,14 @@ export class Pools {
     throw new WslbError('WSLB_UNKNOWN_BACKEND', `no pool "${name}"; there are: ${known}`)
   }
 
-  /** What {@link apply} would do, without doing it. */
+  /** A pool with a source keeps the backends it has until that gives a list. */
+  withPresent(specs: readonly PoolSpec[]): PoolSpec[] {
+    return specs.map((spec) =>
+      spec.source ? { ...spec, backends: this.#byName.get(spec.name)?.spec.backends ?? [] } : spec,
+    )
+  }
+
+  /** What {@link apply} would do, without doing it. @param specs see {@link withPresent} */
   plan(specs: readonly PoolSpec[]): BackendsPlan {
     const plan = {
       added: [] as string[],
@@ -99,10 +115,21 @@ export class Pools {
       }
     }
     for (const pool of this.#goneIn(specs)) [...pool.backends.values()].forEach(removed)
-    return { ...plan, tunnelsKept, tunnelsDrained }
+    return { ...plan, sources: this.#newSources(specs), tunnelsKept, tunnelsDrained }
   }
 
-  /** Makes the pools what the specs say. @returns the backends that left, with the pool they left */
+  #newSources(specs: readonly PoolSpec[]): string[] {
+    return specs.flatMap(({ name, source }) => {
+      const isNew = source && this.#byName.get(name)?.spec.source?.source.name !== source.source.name
+      return isNew ? [`${name} from ${source.source.name}`] : []
+    })
+  }
+
+  /**
+   * Makes the pools what the specs say.
+   * @param specs see {@link withPresent}
+   * @returns the backends that left, with the pool they left
+   */
   apply(specs: readonly PoolSpec[]): Member[] {
     const left: Member[] = []
     const next = new Map<string, Pool>()
@@ -118,8 +145,27 @@ export class Pools {
       pool.stop()
     }
     this.#byName = next
-    for (const { backend } of left) if (backend.load > 0) this.#departed.add(backend)
+    this.#remember(left)
+    this.feeds.apply(specs)
     return left
+  }
+
+  /** A source says so. */
+  #update(name: string, backends: readonly BackendSpec[]): Change {
+    const pool = this.#byName.get(name)!
+    const spec = { ...pool.spec, backends }
+    const { added, removed, changed } = pool.diff(spec)
+    const change = { added: idsOf(added), removed: idsOf(removed), changed: idsOf(changed) }
+    // A source that says the same again, perhaps in another order, must cost nothing.
+    if (added.length + removed.length + changed.length === 0) return change
+    const left = withPool(pool, pool.reconfigure(spec))
+    this.#remember(left)
+    this.#deps.onUpdate(left)
+    return change
+  }
+
+  #remember(left: readonly Member[]): void {
+    for (const { backend } of left) if (backend.load > 0) this.#departed.add(backend)
   }
 
   #goneIn(specs: readonly PoolSpec[]): Pool[] {
@@ -127,19 +173,25 @@ export class Pools {
     return [...this.#byName.values()].filter(({ name }) => !names.has(name))
   }
 
-  /** Starts the health loops, now and of pools to come. */
+  /** Starts the sources and the health loops, now and of pools to come. */
   start(): void {
     if (this.#running) return
     this.#running = true
     for (const pool of this.#byName.values()) pool.start()
+    this.feeds.start()
   }
 
   stop(): void {
     this.#running = false
+    this.feeds.stop()
     for (const pool of this.#byName.values()) pool.stop()
   }
 }
 
 function withPool(pool: Pool, backends: readonly Backend[]): Member[] {
   return backends.map((backend) => ({ backend, pool }))
+}
+
+function idsOf(backends: readonly { readonly id: string }[]): string[] {
+  return backends.map(({ id }) => id)
 }

@@ -12,14 +12,14 @@ import { until } from '../support/until.ts'
 /** A balancer in a server, and one request under way on a backend that does not answer yet. */
 async function running(t: Scope) {
   const [slow, other] = [await rawBackend(t), await rawBackend(t)]
-  const config: Config = {
+  const config = {
     backends: [
       { id: 'slow', url: slow.url },
       { id: 'other', url: other.url },
     ],
     balance: 'round-robin',
     health: false,
-  }
+  } satisfies Config
   const balancer = createBalancer(config)
   t.teardown(() => balancer.close())
   const url = `http://${await listen(t, createServer(balancer.handleRequest))}`
@@ -68,7 +68,7 @@ t.test('a request that runs at close is refused, and blamed on no backend', asyn
 
 t.test('a request on a backend that a reload has removed is waited for by close({ drain })', async (t) => {
   const { balancer, config, answer, upstream } = await running(t)
-  await balancer.reload({ ...config, backends: config.backends!.slice(1) })
+  await balancer.reload({ ...config, backends: config.backends.slice(1) })
   let over = false
   const closed = balancer.close({ drain: '1h' }).then(() => (over = true))
   await new Promise((resolve) => setTimeout(resolve, 100)) // several looks at what is left
@@ -80,7 +80,7 @@ t.test('a request on a backend that a reload has removed is waited for by close(
 
 t.test('a request on a backend that a reload has removed is cut by close', async (t) => {
   const { balancer, config, slow, answer, done } = await running(t)
-  await balancer.reload({ ...config, backends: config.backends!.slice(1) })
+  await balancer.reload({ ...config, backends: config.backends.slice(1) })
   await balancer.close()
   t.match(await answer, { status: 503 })
   t.match(await done, { error: { code: 'WSLB_CLOSED' } })

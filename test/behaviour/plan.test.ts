@@ -28,6 +28,7 @@ t.test('a plan says what a reload would do, and does nothing', async (t) => {
     removed: ['b'],
     changed: ['a'],
     kept: [],
+    sources: [],
     tunnelsKept: 1,
     tunnelsDrained: 1,
     over: 2_000,

@@ -91,6 +91,7 @@ t.test('the plan says what was added, removed, changed and kept', async (t) => {
     removed: ['c'],
     changed: ['b'],
     kept: ['a'],
+    sources: [],
     tunnelsKept: 2,
     tunnelsDrained: 1,
     over: 30_000,
@@ -222,7 +223,7 @@ t.test('policy and stickiness change for the next client', async (t) => {
   }
   await balancer.reload({ ...config, balance: picky as never, sticky: 'cookie' })
   t.same(balancer.snapshot().pools, [
-    { name: 'default', balance: 'blue only', sticky: ['cookie'], backends: ['red', 'blue'] },
+    { name: 'default', balance: 'blue only', sticky: ['cookie'], backends: ['red', 'blue'], source: null },
   ])
   const { headers, body } = await ask(url)
   t.equal(body, 'blue')

@@ -60,7 +60,8 @@ t.test('check counts, for people and for programs', async (t) => {
     stdout: 'lb.config.json is valid: 2 pools, 1 backend, 2 listeners\n',
   })
   const { stdout } = await run(['check', '--json'], { cwd })
-  t.same(JSON.parse(stdout), { event: 'valid', file: 'lb.config.json', pools: 2, backends: 1, listeners: 2 })
+  const counts = { pools: 2, backends: 1, sources: 0, listeners: 2 }
+  t.same(JSON.parse(stdout), { event: 'valid', file: 'lb.config.json', ...counts })
 })
 
 t.test('every problem of a config is told, a line each, with its place and path', async (t) => {

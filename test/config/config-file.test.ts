@@ -54,7 +54,7 @@ t.test('the signal of a generation aborts when it is replaced or rejected, never
   await heard(4)
   t.same(aborted(), [true, true, true, true, false])
   t.same(
-    contexts.map(({ previous }) => previous?.backends?.[0]),
+    contexts.map(({ previous }) => (previous?.backends as string[] | undefined)?.[0]),
     [undefined, '1', '2', '2', '2'],
     'previous is the last good config',
   )

@@ -304,6 +304,7 @@ t.test('a reload tells its plan, a rejected one is a single error line', async (
     removed: ['a'],
     changed: [],
     kept: ['b'],
+    sources: [],
     tunnelsKept: 18204,
     tunnelsDrained: 311,
     over: 30_000,

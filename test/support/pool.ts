@@ -19,6 +19,7 @@ export function spec(
       url: new URL(`http://127.0.0.1:${index + 1}`),
       settings: plainBackend(id, own).settings,
     })),
+    source: undefined,
     policy: inOrder,
     sticky: [],
     health: undefined,
