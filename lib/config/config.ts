@@ -1,6 +1,7 @@
 import { type BackendTls } from '../core/backend.ts'
 import { type Duration } from '../core/duration.ts'
 import { type Policy } from '../balancing/policy.ts'
+import { type PresetName } from '../sticky/presets.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type PollFunction } from '../discovery/poll.ts'
 import { type SourceOf } from '../discovery/source.ts'
@@ -72,11 +73,11 @@ export interface PoolConfig {
    */
   balance?: 'random' | 'round-robin' | 'least-connections' | 'p2c' | Policy
   /**
-   * How a client finds its backend again: `'cookie'`, a strategy, an ordered list of them, or `false`.
-   * `'cookie'` is named `server`; with several pools, `server-<pool>` in all but `default`.
+   * How a client finds its backend again: `'cookie'`, the name of a protocol, a strategy, an ordered list of them, or
+   * `false`. The cookie is named `server`; with several pools, `server-<pool>` in all but `default`.
    * @default 'cookie'
    */
-  sticky?: false | 'cookie' | StickyStrategy | readonly ('cookie' | StickyStrategy)[]
+  sticky?: false | StickyName | StickyStrategy | readonly (StickyName | StickyStrategy)[]
   /** The health loop; `false` holds every backend to be up for ever. */
   health?: false | HealthConfig
   /**
@@ -100,6 +101,9 @@ export interface RetryBudgetConfig {
   /** The time over which both are counted. @default '10s' */
   window?: Duration
 }
+
+/** `'cookie'`, or what a protocol needs: its session ids are learned, or its path is the key. */
+export type StickyName = 'cookie' | PresetName
 
 export interface RebalanceConfig {
   /**

@@ -4,6 +4,7 @@ import { type Policy } from '../balancing/policy.ts'
 import { random } from '../balancing/random.ts'
 import { roundRobin } from '../balancing/round-robin.ts'
 import { RETRY_BUDGET_DEFAULTS } from '../pool/retry-budget.ts'
+import { PRESETS, type PresetName } from '../sticky/presets.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { health } from './health-rule.ts'
 import { rebalance } from './rebalance-rule.ts'
@@ -33,7 +34,9 @@ const policy: Rule<Policy> = depends((given) =>
 )
 
 /** Strategies and names of them: what a name means depends on the pool. */
-type StickyItem = 'cookie' | StickyStrategy
+export type StickyItem = 'cookie' | PresetName | StickyStrategy
+
+const STICKY_NAMES = ['cookie', ...(Object.keys(PRESETS) as PresetName[])] as const
 
 const STICKY = ', a strategy (an object with name and find), a list of them, or false'
 
@@ -42,7 +45,7 @@ const stickyItem: Rule<StickyItem> = depends<StickyItem>((given) =>
     ? value('a strategy: an object with a name and a find function', (given) =>
         isStrategy(given) ? given : undefined,
       )
-    : oneOf(['cookie'], STICKY),
+    : oneOf(STICKY_NAMES, STICKY),
 )
 
 const sticky: Rule<StickyItem[]> = depends((given) => {

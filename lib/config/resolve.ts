@@ -1,9 +1,9 @@
 import { type z } from 'zod'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
-import { stickyCookie } from '../sticky/cookie.ts'
 import { type pool } from './pool-rule.ts'
 import { relationProblems } from './relations.ts'
 import { resolveBackends } from './resolve-backends.ts'
+import { strategiesOf } from './strategies-of.ts'
 import { type DrainConfig } from './config.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
@@ -127,7 +127,7 @@ function toSpec(
     name,
     ...toMembers(backends, discovery, baseDir),
     policy: balance,
-    sticky: sticky.map((item) => (item === 'cookie' ? stickyCookie({ name: cookie }) : item)),
+    sticky: strategiesOf(sticky, cookie),
     health: health || undefined,
     rebalance: rebalance || undefined,
     retryBudget: retryBudget || undefined,

@@ -6,11 +6,13 @@ import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
 import { type HealthOptions } from '../health/options.ts'
+import { type AnswerObserver } from '../sticky/answer-observer.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type PoolSource } from './feeds.ts'
 import { isTrouble } from './is-trouble.ts'
 import { type Lease } from './lease.ts'
 import { Leases } from './leases.ts'
+import { Memories } from './memories.ts'
 import { Selector, type SelectorOptions, type Tried } from './selector.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
 import { type RebalanceOptions } from './rebalance-options.ts'
@@ -51,6 +53,7 @@ export class Pool {
   readonly #deps: PoolDependencies
   #spec: PoolSpec
   #backends: ReadonlyMap<string, Backend> = new Map()
+  readonly #memories: Memories
   readonly #selector: Selector
   #monitor: HealthMonitor | undefined
   #running = false
@@ -68,7 +71,8 @@ export class Pool {
     this.#retries = new RetryBudget(spec.retryBudget, deps.clock)
     this.#deps = deps
     this.#spec = spec
-    this.#selector = new Selector(this.#selectorOptions(spec), deps)
+    this.#memories = new Memories(deps.clock)
+    this.#selector = new Selector(this.#selectorOptions(spec), { ...deps, memories: this.#memories })
     this.#apply(spec, this.diff(spec))
   }
 
@@ -120,6 +124,11 @@ export class Pool {
     return this.#retries.allows
   }
 
+  /** Those who ask to see the answer of a backend to a request; `undefined` for nearly all. */
+  observers(request: IncomingRequest, backend: Backend): readonly AnswerObserver[] | undefined {
+    return this.#memories.observers(this.#spec.sticky, request, backend)
+  }
+
   #heed({ backend, isRetry, isAnswered }: Lease, error: unknown): void {
     const isItsFault = error != null && !(isWslbError(error) && error.blame !== 'backend')
     if (isRetry && !isAnswered) this.#retries.end(isItsFault ? 'inVain' : undefined)
@@ -149,6 +158,7 @@ export class Pool {
     this.#selector.options = this.#selectorOptions(spec)
     this.#spec = spec
     this.#retries.options = spec.retryBudget
+    this.#memories.retain(spec.sticky, this.#backends)
     for (const backend of removed) {
       backend.adminState = 'disabled'
       this.#monitor?.forget(backend)

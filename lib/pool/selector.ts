@@ -6,6 +6,7 @@ import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { Candidates } from './candidates.ts'
+import { type Memories } from './memories.ts'
 import { soonest } from './soonest.ts'
 import { Steering } from './steering.ts'
 
@@ -27,16 +28,22 @@ export class Selector {
   readonly steering: Steering
   readonly #clock: Clock
   readonly #random: Random
+  readonly #memories: Memories
   #options!: SelectorOptions
   #candidates!: Candidates
 
   constructor(
     options: SelectorOptions,
-    { clock, random }: { readonly clock: Clock; readonly random: Random },
+    {
+      clock,
+      random,
+      memories,
+    }: { readonly clock: Clock; readonly random: Random; readonly memories: Memories },
   ) {
     this.steering = new Steering(clock)
     this.#clock = clock
     this.#random = random
+    this.#memories = memories
     this.options = options
   }
 
@@ -90,7 +97,7 @@ export class Selector {
   /** The backend the client belongs to, if it can be used and takes it in time. */
   #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Tie | undefined {
     for (const strategy of this.#options.sticky) {
-      const backend = strategy.find(request, this.#options.backends)
+      const backend = strategy.find(request, this.#options.backends, this.#memories.of(strategy))
       if (backend && this.#options.backends.get(backend.id) !== backend) {
         throw new WslbError(
           'WSLB_INTERNAL',

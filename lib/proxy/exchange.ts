@@ -13,6 +13,7 @@ import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { requestHeaders, responseHeaders, withoutField } from '../protocol/headers.ts'
 import { type HttpConnection, type HttpDispatchOptions } from '../upstream/http-client.ts'
+import { type AnswerTap } from './answer-tap.ts'
 import { assertChunkedOnly } from './coding.ts'
 import { REASON_PHRASE, responseHead } from './refusal.ts'
 import { reset } from './reset.ts'
@@ -37,6 +38,8 @@ export interface ExchangeOptions {
   readonly body: AsyncIterable<Uint8Array> | undefined
   /** Whether the connection of the client is to end with this response; asked when its head goes out. */
   readonly isLast: () => boolean
+  /** Of those who asked to see the answer. */
+  readonly tap: AnswerTap | undefined
   /** Body bytes to the client. */
   readonly onBytes: (length: number) => void
 }
@@ -153,12 +156,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const raw = rawText(controller.rawHeaders)
     const passing = this.#mayCarryTrailers(headers) ? raw : withoutField(raw, 'trailer')
     const fields = responseHeaders(passing, lease.setCookies, request.edits.toClient)
+    this.#options.tap?.onHead(status, headers)
     if (reason !== '' && REASON_PHRASE.test(reason)) this.#response.writeHead(status, reason, fields)
     else this.#response.writeHead(status, fields)
     process.nextTick(flush, this.#response)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#options.tap?.onData(chunk)
     this.#options.onBytes(chunk.length)
     if (!this.#response.write(chunk)) controller.pause()
   }
@@ -167,6 +172,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     _controller: Dispatcher.DispatchController,
     trailers: Record<string, string | string[] | undefined>,
   ): void {
+    this.#options.tap?.onEnd()
     for (const name in trailers) this.#response.addTrailers([[name, String(trailers[name])]])
     this.#response.end()
     this.#settle()

@@ -5,6 +5,7 @@ import { type WslbError, balancerClosed, toWslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { enter, refuseTheRest, turn } from '../listener/turns.ts'
 import { refuseAmbiguous } from '../protocol/ambiguity.ts'
+import { tapFor } from './answer-tap.ts'
 import { attempt, attempted, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange, clientGone } from './exchange.ts'
@@ -57,6 +58,7 @@ export async function forward(
           timeout: settings.timeouts.response,
           body: body.present ? body : undefined,
           isLast: () => context.state !== 'open' || lease.backend.adminState !== 'active',
+          tap: tapFor(pool.observers(request, lease.backend)),
           onBytes: (length) => (bytesOut += length),
         }).run(context.httpPools.for(lease.backend)),
       )

@@ -28,6 +28,8 @@ export interface StickyCookieOptions {
   secure?: boolean
   /** One cookie jar per embedding site (CHIPS); forces `Secure`. @default false */
   partitioned?: boolean
+  /** For pages that other sites embed: `SameSite=None; Secure; Partitioned`. Works over https only. @default false */
+  crossSite?: boolean
 }
 
 let processSecret: string | undefined
@@ -39,8 +41,13 @@ const NO_COOKIES: readonly string[] = []
  * @throws ConfigError when an option is not valid
  */
 export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy {
-  const { name = 'server', path = '/', sameSite = 'lax', partitioned = false, domain } = options
+  const { crossSite = false, name = 'server', path = '/', domain } = options
+  const { sameSite = crossSite ? 'none' : 'lax', partitioned = crossSite } = options
   const secrets = secretsOf(options)
+  if (crossSite && (sameSite !== 'none' || !partitioned || options.secure === false))
+    throw invalid(
+      'crossSite is SameSite=None; Secure; Partitioned; leave out sameSite, secure and partitioned',
+    )
   const forceSecure = sameSite === 'none' || partitioned
   const attributes = {
     path,

@@ -1,6 +1,9 @@
 import t from 'tap'
+import { type Config } from '../../lib/config/config.ts'
 import { ConfigError } from '../../lib/core/errors.ts'
 import { resolveConfig, resolveDrain } from '../../lib/config/resolve.ts'
+import { stickyCookie } from '../../lib/sticky/cookie.ts'
+import { type StickyStrategy } from '../../lib/sticky/strategy.ts'
 import { plainBackend, plainRequest } from '../support/plain.ts'
 
 /** Every problem of a config, as path → message. */
@@ -252,7 +255,12 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, balance: 'round-robbin' }, 'balance', /did you mean "round-robin"/],
     [{ ...minimal, balance: {} }, 'balance', /pick function/],
     [{ ...minimal, sticky: 'cookies' }, 'sticky', /did you mean "cookie"/],
-    [{ ...minimal, sticky: true }, 'sticky', /^got true; expected "cookie", a strategy .* or false/],
+    [{ ...minimal, sticky: 'socketio' }, 'sticky', /did you mean "socket.io"/],
+    [
+      { ...minimal, sticky: true },
+      'sticky',
+      /^got true; expected "cookie", "socket.io", .*, a strategy .* or false/,
+    ],
     [{ ...minimal, sticky: ['cookie', {}] }, 'sticky[1]', /find function/],
     [{ ...minimal, health: { interval: 0 } }, 'health.interval', /^got 0; .*above 0/],
     [{ ...minimal, health: { timeout: '5 sec' } }, 'health.timeout', /"500ms", "10s", "5m", "1h"/],
@@ -389,4 +397,21 @@ t.test('resolving changes nothing in what it was given', async (t) => {
   const before = structuredClone(config)
   resolveConfig(config)
   t.same(config, before)
+})
+
+t.test('the name of a protocol stands for its strategies, with one cookie after them', async (t) => {
+  const namesOf = (sticky: Config['sticky']) =>
+    resolveConfig({ ...minimal, sticky }).pools[0]!.sticky.map(({ name }) => name)
+  t.strictSame(namesOf('socket.io'), ['engine.io', 'cookie'])
+  t.strictSame(namesOf('sockjs'), ['sockjs', 'cookie'])
+  t.strictSame(namesOf('signalr'), ['signalr', 'cookie'])
+  t.strictSame(namesOf('colyseus'), ['colyseus', 'cookie'])
+  t.strictSame(namesOf(['sockjs', 'socket.io']), ['sockjs', 'engine.io', 'cookie'])
+  const own: StickyStrategy = { name: 'own', find: () => undefined }
+  t.strictSame(namesOf([own, 'socket.io', own]), ['own', 'engine.io', 'cookie', 'own'])
+  t.strictSame(namesOf(['cookie', 'socket.io']), ['cookie', 'engine.io'])
+  t.strictSame(namesOf(['socket.io', stickyCookie({ name: 'mine' })]), ['engine.io', 'cookie'])
+  const pools = { chat: { ...minimal, sticky: 'sockjs' as const } }
+  const [chat] = resolveConfig({ ...minimal, pools }).pools
+  t.equal(chat!.sticky[1]!.ownCookie, 'server-chat', 'pools do not share a cookie')
 })

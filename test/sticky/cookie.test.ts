@@ -4,7 +4,9 @@ import t from 'tap'
 import { type Backend } from '../../lib/core/backend.ts'
 import { ConfigError } from '../../lib/core/errors.ts'
 import { stickyCookie, type StickyCookieOptions } from '../../lib/sticky/cookie.ts'
+import { DEFAULT_LIMITS, Memory } from '../../lib/sticky/memory.ts'
 import { type StickyStrategy } from '../../lib/sticky/strategy.ts'
+import { ManualClock } from '../support/clock.ts'
 import { plainBackend, plainRequest } from '../support/plain.ts'
 
 const blue = plainBackend('blue')
@@ -16,8 +18,10 @@ const BLUE_TOKEN = '3QeMRMLkJOhQj_jZ2ygVC1ztSxzBZ2IR8jwRrIEmano'
 // printf 10.0.0.1:3000 | openssl dgst -sha256 -hmac s3cret -binary | basenc --base64url, without its '='
 const GREEN_TOKEN = 'dR3EO3zxSmD2PIj5fzVXXKErBnL2SGadXc-IzZAuijk'
 
+const memory = new Memory(new ManualClock(), DEFAULT_LIMITS)
+
 function find(strategy: StickyStrategy, cookie: string | undefined) {
-  return strategy.find(plainRequest({ headers: { cookie } }), backends)
+  return strategy.find(plainRequest({ headers: { cookie } }), backends, memory)
 }
 
 function setCookie(options: StickyCookieOptions, secure = false): string {
@@ -97,7 +101,7 @@ t.test('it follows the members of the pool', async (t) => {
   const strategy = stickyCookie({ secret: 's3cret' })
   t.equal(find(strategy, `server=${GREEN_TOKEN}`), green)
   const request = plainRequest({ headers: { cookie: `server=${GREEN_TOKEN}` } })
-  t.equal(strategy.find(request, new Map([['blue', blue]])), undefined)
+  t.equal(strategy.find(request, new Map([['blue', blue]]), memory), undefined)
 })
 
 t.test('Secure follows the client, an option, or what the browser demands', async (t) => {
@@ -107,6 +111,27 @@ t.test('Secure follows the client, an option, or what the browser demands', asyn
   t.match(setCookie({ secure: true }, false), /; Secure/)
   t.match(setCookie({ sameSite: 'none', secure: false }), /; Secure; SameSite=None/)
   t.match(setCookie({ partitioned: true }), /Secure.*Partitioned|Partitioned.*Secure/)
+})
+
+t.test('crossSite is what browsers ask of a cookie in a page of another site', async (t) => {
+  const attributes = setCookie({ crossSite: true }).split('; ').sort()
+  t.strictSame(attributes, [
+    'HttpOnly',
+    'Partitioned',
+    'Path=/',
+    'SameSite=None',
+    'Secure',
+    `server=${BLUE_TOKEN}`,
+  ])
+  t.equal(
+    setCookie({ crossSite: true, sameSite: 'none', secure: true, partitioned: true }),
+    setCookie({ crossSite: true }),
+  )
+  for (const contradiction of [{ sameSite: 'lax' }, { secure: false }, { partitioned: false }] as const) {
+    const options = { crossSite: true, ...contradiction }
+    t.throws(() => stickyCookie(options), { message: /leave out sameSite/ }, inspect(options))
+  }
+  t.equal(setCookie({ crossSite: false }), setCookie({}))
 })
 
 t.test('name, path, domain, maxAge and sameSite are settable', async (t) => {

@@ -1,0 +1,19 @@
+import { learned } from './learned.ts'
+import { type StickyStrategy } from './strategy.ts'
+
+/** What a protocol needs so that its clients come back to their backend. */
+export interface Preset {
+  readonly strategies: () => readonly StickyStrategy[]
+  /** Whether the cookie comes after them, for clients that keep cookies: it outlives a restart, and all balancers know it. */
+  readonly cookie: boolean
+}
+
+/** By the name of the protocol. The reasons are in docs/decisions.md. */
+export const PRESETS = {
+  'socket.io': { strategies: () => [learned('engine.io')], cookie: true },
+  sockjs: { strategies: () => [learned('sockjs')], cookie: true },
+  signalr: { strategies: () => [learned('signalr')], cookie: true },
+  colyseus: { strategies: () => [learned('colyseus')], cookie: true },
+} as const satisfies Record<string, Preset>
+
+export type PresetName = keyof typeof PRESETS
