@@ -24,8 +24,8 @@ const byVersion: Policy = {
 const cookie = stickyCookie()
 const stickyPerVersion: StickyStrategy = {
   ...cookie,
-  find(request, backends) {
-    const backend = cookie.find(request, backends)
+  find(request, backends, memory) {
+    const backend = cookie.find(request, backends, memory)
     return backend && suits(backend, request) ? backend : undefined
   },
 }
