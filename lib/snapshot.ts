@@ -83,6 +83,8 @@ export interface BackendSnapshot {
   readonly tunnels: number
   /** Upgrades that wait for a token under `maxHandshakesPerSecond`; part of the load. */
   readonly waiting: number
+  /** Milliseconds its handshakes take of late, from dialling to the `101`; `null` when there were none for a minute. */
+  readonly latency: number | null
   /** Since the backend was added: requests that ended on it, upgrades it accepted, failures it is to blame for. */
   readonly requests: number
   readonly upgrades: number
@@ -144,6 +146,7 @@ export function snapshotOf(
         load,
         tunnels,
         waiting,
+        latency: backend.latency ?? null,
         ...counters,
       }
     }),

@@ -4,3 +4,7 @@ import { type Backend } from '../core/backend.ts'
 export function cost({ load, weight }: Backend): number {
   return (load + 1) / weight
 }
+
+export function isCheaper(a: Backend, b: Backend): boolean {
+  return cost(a) < cost(b)
+}

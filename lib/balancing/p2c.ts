@@ -1,4 +1,5 @@
-import { cost } from './cost.ts'
+import { betterOfTwo } from './better-of-two.ts'
+import { isCheaper } from './cost.ts'
 import { type Policy } from './policy.ts'
 
 /**
@@ -8,15 +9,6 @@ import { type Policy } from './policy.ts'
 export function p2c(): Policy {
   return {
     name: 'p2c',
-    pick(candidates, _request, chance) {
-      const { length } = candidates
-      if (length === 1) return candidates[0]!
-      const i = Math.floor(chance() * length)
-      // Drawn from the others, so that the two are always different.
-      const j = (i + 1 + Math.floor(chance() * (length - 1))) % length
-      const first = candidates[i]!
-      const second = candidates[j]!
-      return cost(second) < cost(first) ? second : first
-    },
+    pick: (candidates, _request, chance) => betterOfTwo(candidates, chance, isCheaper),
   }
 }

@@ -1,4 +1,5 @@
 import { leastConnections } from '../balancing/least-connections.ts'
+import { leastTime } from '../balancing/least-time.ts'
 import { p2c } from '../balancing/p2c.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { random } from '../balancing/random.ts'
@@ -18,6 +19,7 @@ const POLICIES = {
   'round-robin': roundRobin,
   'least-connections': leastConnections,
   p2c,
+  'least-time': leastTime,
 } as const satisfies Record<string, () => Policy>
 
 const policyName = oneOf(

@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from './clock.ts'
+import { PeakEwma } from './ewma.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** What we observed. */
@@ -68,7 +70,17 @@ export class Backend {
   readonly handshakes = new TokenBucket(() => this.settings.maxHandshakesPerSecond)
   readonly counters: BackendCounters = { requests: 0, upgrades: 0, failures: 0 }
 
-  constructor(id: string, pool: string, url: URL, settings: BackendSettings) {
+  /** From dialling to the `101`. */
+  readonly handshakeTime: PeakEwma
+
+  constructor(
+    id: string,
+    pool: string,
+    url: URL,
+    settings: BackendSettings,
+    clock: Pick<Clock, 'now'> = systemClock,
+  ) {
+    this.handshakeTime = new PeakEwma(clock)
     this.id = id
     this.pool = pool
     this.url = url
@@ -78,6 +90,11 @@ export class Backend {
   /** Share of new clients in proportion to the others: the configured weight, less while it starts slowly. */
   get weight(): number {
     return this.settings.weight * this.ramp
+  }
+
+  /** Milliseconds its handshakes take of late, the worst counting most; `undefined` when there were none for a minute. */
+  get latency(): number | undefined {
+    return this.handshakeTime.value
   }
 
   get saturated(): boolean {

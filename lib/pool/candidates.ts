@@ -14,14 +14,22 @@ function rankOf(backend: Backend, lastResort: boolean): number {
 }
 const NEVER = 5
 
+/** A backend among the others: its place in the config, and the rank it was given last. */
+interface Standing {
+  readonly order: number
+  rank: number
+}
+
 /**
- * The backends a policy may choose from. The list is worked out when something has changed, not at each pick:
- * the same array is handed out until {@link invalidate}.
+ * The backends a policy may choose from. The list is worked out when something has changed, not at each pick: the same
+ * array is handed out until then. Fullness changes often where `maxConnections` is small: then only the one backend moves.
  */
 export class Candidates {
   readonly #lastResort: boolean
-  #backends: ReadonlyMap<string, Backend>
-  #best: readonly Backend[] | undefined
+  readonly #backends: ReadonlyMap<string, Backend>
+  /** By rank, each in the order of the config; `undefined` when they have to be worked out anew. */
+  #groups: (readonly Backend[])[] | undefined
+  readonly #standings = new Map<Backend, Standing>()
 
   constructor(backends: ReadonlyMap<string, Backend>, lastResort: boolean) {
     this.#backends = backends
@@ -34,39 +42,64 @@ export class Candidates {
     return first?.health === 'down'
   }
 
-  /** Whether it is in a list that was handed out; the answer costs the same for three backends and for ten thousand. */
+  /** Whether it is in a list that was handed out; costs hardly more for ten thousand backends than for three. */
   includes(list: readonly Backend[], backend: Backend): boolean {
-    let members = this.#members.get(list)
-    if (!members) this.#members.set(list, (members = new Set(list)))
-    return members.has(backend)
+    const standing = this.#standings.get(backend)
+    return standing !== undefined && list[this.#indexIn(list, standing.order)] === backend
   }
-  readonly #members = new WeakMap<readonly Backend[], ReadonlySet<Backend>>()
 
-  invalidate(backends: ReadonlyMap<string, Backend> = this.#backends): void {
-    this.#backends = backends
-    this.#best = undefined
+  /** To be called when health, admin state or weight of backends has changed. */
+  invalidate(): void {
+    this.#groups = undefined
+  }
+
+  /** To be called when a backend has become full, or is not any more. */
+  fullnessChanged(backend: Backend): void {
+    const standing = this.#standings.get(backend)
+    const groups = this.#groups
+    if (!groups || !standing) return
+    const before = groups[standing.rank]
+    standing.rank = rankOf(backend, this.#lastResort)
+    const after = groups[standing.rank]
+    if (before === after) return
+    // Copies: whoever has been handed a list keeps it.
+    if (before) groups[groups.indexOf(before)] = before.toSpliced(this.#indexIn(before, standing.order), 1)
+    if (after) groups[standing.rank] = after.toSpliced(this.#indexIn(after, standing.order), 0, backend)
   }
 
   /** @param tried backends that have failed this very request */
   list(tried: ReadonlySet<Backend> | undefined): readonly Backend[] {
-    const best = (this.#best ??= this.#select(undefined))
-    if (!tried?.size) return best
-    const rest = best.filter((backend) => !tried.has(backend))
-    return rest.length > 0 ? rest : this.#select(tried)
+    const groups = (this.#groups ??= this.#rank())
+    if (!tried?.size) return groups.find((group) => group.length > 0) ?? NOBODY
+    for (const group of groups) {
+      const rest = group.filter((backend) => !tried.has(backend))
+      if (rest.length > 0) return rest
+    }
+    return NOBODY
   }
 
-  #select(tried: ReadonlySet<Backend> | undefined): readonly Backend[] {
-    let lowest = NEVER
-    let selected: Backend[] = []
+  #rank(): (readonly Backend[])[] {
+    const groups: Backend[][] = Array.from({ length: NEVER }, () => [])
+    let order = 0
     for (const backend of this.#backends.values()) {
-      if (tried?.has(backend)) continue
       const rank = rankOf(backend, this.#lastResort)
-      if (rank < lowest) {
-        lowest = rank
-        selected = []
-      }
-      if (rank === lowest && rank !== NEVER) selected.push(backend)
+      this.#standings.set(backend, { order: order++, rank })
+      groups[rank]?.push(backend)
     }
-    return selected
+    return groups
+  }
+
+  /** Where the backend of that order is in a list, or would be. */
+  #indexIn(list: readonly Backend[], order: number): number {
+    let low = 0
+    let high = list.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#standings.get(list[middle]!)!.order < order) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
+
+const NOBODY: readonly Backend[] = []

@@ -5,7 +5,7 @@ import { Lease, type LeaseTerms } from './lease.ts'
 
 export interface LeasesOptions {
   /** A backend has become full, or is not any more. */
-  readonly onFullness: () => void
+  readonly onFullness: (backend: Backend) => void
   readonly onAnswer: (lease: Lease, status: number) => void
   /** The load of a backend is another. */
   readonly onLoad: (backend: Backend) => void
@@ -32,7 +32,7 @@ export class Leases {
     else this.#held.set(backend, new Set([lease]))
     backend.load++
     this.#options.onLoad(backend)
-    if (backend.saturated) this.#options.onFullness()
+    if (backend.saturated) this.#options.onFullness(backend)
     return lease
   }
 
@@ -44,8 +44,9 @@ export class Leases {
   #release(lease: Lease, error: unknown): void {
     const { backend } = lease
     this.#held.get(backend)!.delete(lease)
-    if (backend.saturated) this.#options.onFullness()
+    const wasFull = backend.saturated
     backend.load--
+    if (wasFull) this.#options.onFullness(backend)
     this.#options.onLoad(backend)
     if (backend.load === 0) for (const onIdle of this.#idle.get(backend) ?? []) onIdle()
     this.#options.onRelease(lease, error)

@@ -61,7 +61,7 @@ export class Pool {
   constructor(spec: PoolSpec, deps: PoolDependencies) {
     this.name = spec.name
     this.leases = new Leases({
-      onFullness: () => this.#selector.invalidate(),
+      onFullness: (backend) => this.#selector.fullnessChanged(backend),
       onAnswer: (lease) => {
         if (lease.isRetry) this.#retries.end('answered')
       },
@@ -151,7 +151,9 @@ export class Pool {
 
   #apply(spec: PoolSpec, { kept, added, removed }: MembershipDiff): void {
     for (const [backend, settings] of kept) backend.settings = settings
-    const fresh = added.map(({ id, url, settings }) => new Backend(id, this.name, url, settings))
+    const fresh = added.map(
+      ({ id, url, settings }) => new Backend(id, this.name, url, settings, this.#deps.clock),
+    )
     const members = new Map([...kept.keys(), ...fresh].map((backend) => [backend.id, backend]))
     // The order of the config is the order of round-robin and of snapshot().
     this.#backends = new Map(spec.backends.map(({ id }) => [id, members.get(id)!]))

@@ -52,9 +52,14 @@ export class Selector {
     this.#candidates = new Candidates(options.backends, options.lastResort)
   }
 
-  /** To be called when health, admin state or fullness of a backend has changed. */
+  /** To be called when health, admin state or weight of backends has changed. */
   invalidate(): void {
     this.#candidates.invalidate()
+  }
+
+  /** To be called when a backend has become full, or is not any more. */
+  fullnessChanged(backend: Backend): void {
+    this.#candidates.fullnessChanged(backend)
   }
 
   /** To be called when a lease was taken or given back. What a policy throws then is the failure of the next pick. */

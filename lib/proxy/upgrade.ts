@@ -99,6 +99,7 @@ async function dialUpgrade(
   gone.addEventListener('abort', onGone)
   lease.onCut = () => stopBy(backendClosed(backend, true))
   lease.onDown = () => stopBy(backendDown(backend))
+  const startedAt = clock.now()
   try {
     const result = await handshake(
       backend,
@@ -112,6 +113,7 @@ async function dialUpgrade(
     }
     if (!result.accepted) assertRelayable(backend, result.response)
     else if (onMessage) assertNoExtension(backend, result)
+    if (result.accepted) backend.handshakeTime.observe(clock.now() - startedAt)
     lease.answer(result.accepted ? 101 : result.response.statusCode!)
     return result
   } catch (error) {

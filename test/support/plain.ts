@@ -1,8 +1,9 @@
 import { Backend, type BackendSettings } from '../../lib/core/backend.ts'
+import { type Clock } from '../../lib/core/clock.ts'
 import { IncomingRequest, type RequestHead } from '../../lib/core/request.ts'
 
 /** A backend that exists on paper only. */
-export function plainBackend(id: string, settings: Partial<BackendSettings> = {}): Backend {
+export function plainBackend(id: string, settings: Partial<BackendSettings> = {}, clock?: Clock): Backend {
   const defaults = {
     weight: 1,
     maxConnections: Infinity,
@@ -10,7 +11,7 @@ export function plainBackend(id: string, settings: Partial<BackendSettings> = {}
     backup: false,
     tls: undefined,
   }
-  return new Backend(id, 'default', new URL('http://127.0.0.1:1'), { ...defaults, ...settings })
+  return new Backend(id, 'default', new URL('http://127.0.0.1:1'), { ...defaults, ...settings }, clock)
 }
 
 /** A request without a socket. */

@@ -1,4 +1,5 @@
 import { type BackendSettings } from '../../lib/core/backend.ts'
+import { type Random } from '../../lib/core/clock.ts'
 import { type EventSink } from '../../lib/core/events.ts'
 import { Pool, type PoolSpec } from '../../lib/pool/pool.ts'
 import { inOrder } from './balancer.ts'
@@ -33,7 +34,8 @@ export function poolOf(
   backends: Record<string, Partial<BackendSettings>>,
   over: Partial<PoolSpec> = {},
   clock = new ManualClock(),
+  random: Random = () => 0,
 ): Pool {
   const dial = () => Promise.reject(new Error('unused'))
-  return new Pool(spec(backends, over), { events: silent, clock, random: () => 0, dial, onChange: () => {} })
+  return new Pool(spec(backends, over), { events: silent, clock, random, dial, onChange: () => {} })
 }
