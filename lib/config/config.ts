@@ -71,7 +71,7 @@ export interface PoolConfig {
    * Who gets a client that belongs to nobody: a built-in policy by name, or a policy of your own.
    * @default 'random'
    */
-  balance?: 'random' | 'round-robin' | 'least-connections' | 'p2c' | 'least-time' | Policy
+  balance?: 'random' | 'round-robin' | 'least-connections' | 'p2c' | 'least-time' | 'hash' | Policy
   /**
    * How a client finds its backend again: `'cookie'`, the name of a protocol, a strategy, an ordered list of them, or
    * `false`. The cookie is named `server`; with several pools, `server-<pool>` in all but `default`.

@@ -1,3 +1,4 @@
+import { hash } from '../balancing/hash.ts'
 import { leastConnections } from '../balancing/least-connections.ts'
 import { leastTime } from '../balancing/least-time.ts'
 import { p2c } from '../balancing/p2c.ts'
@@ -20,6 +21,7 @@ const POLICIES = {
   'least-connections': leastConnections,
   p2c,
   'least-time': leastTime,
+  hash,
 } as const satisfies Record<string, () => Policy>
 
 const policyName = oneOf(

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from './clock.ts'
 import { PeakEwma } from './ewma.ts'
+import { type Digest, digestOf } from './digest.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** What we observed. */
@@ -53,6 +54,8 @@ export class Backend {
   readonly id: string
   readonly pool: string
   readonly url: URL
+  /** Of the id: the same in every process. */
+  readonly digest: Digest
   settings: BackendSettings
   health: Health = 'up'
   /** What was seen last of a failure; of what is over as well. */
@@ -84,6 +87,7 @@ export class Backend {
     this.id = id
     this.pool = pool
     this.url = url
+    this.digest = digestOf(id)
     this.settings = settings
   }
 

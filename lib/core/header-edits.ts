@@ -58,6 +58,11 @@ const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** RFC 9110 §5.5: visible, space, tab and obs-text; no CR, LF or NUL. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
+/** Names of headers, cookies and methods are tokens. */
+export function isToken(text: string): boolean {
+  return FIELD_NAME.test(text)
+}
+
 /** @throws TypeError for a name or value that would break out of its header line */
 export function assertField(name: string, value: unknown): void {
   if (!FIELD_NAME.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)

@@ -86,9 +86,9 @@ export class Selector {
   select(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Selection {
     try {
       const tie = this.#findTie(request, tried, maxWait)
-      const chosen = tie?.backend ?? this.#choose(request, tried, maxWait)
+      const choice = tie ?? this.#choose(request, tried, maxWait)
       const stays = tried || this.steering.over
-      const backend = stays ? chosen : this.#steer(request, chosen, tie?.strategy, maxWait)
+      const backend = stays ? choice.backend : this.#steer(request, choice, maxWait)
       const setCookies = this.#options.sticky.flatMap(
         (strategy) => strategy.remember?.(request, backend) ?? [],
       )
@@ -100,7 +100,7 @@ export class Selector {
   }
 
   /** The backend the client belongs to, if it can be used and takes it in time. */
-  #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Tie | undefined {
+  #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Decision | undefined {
     for (const strategy of this.#options.sticky) {
       const backend = strategy.find(request, this.#options.backends, this.#memories.of(strategy))
       if (backend && this.#options.backends.get(backend.id) !== backend) {
@@ -131,13 +131,27 @@ export class Selector {
     return handshakes.wait(this.#clock.now()) <= maxWait
   }
 
-  #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend {
+  #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Decision {
     const candidates = this.#candidates.list(tried)
     if (candidates.length === 0) throw this.#nobody()
-    const backend = this.#pick(candidates, request)
+    const decision = this.#next(candidates, request)
     // Nearly always. All are looked at only when they are busy.
-    if (maxWait === undefined || this.#takes(backend, 0)) return backend
-    return this.#pick(soonest(this.#candidates, tried, this.#clock.now(), maxWait), request)
+    if (maxWait === undefined || this.#takes(decision.backend, 0)) return decision
+    return this.#next(soonest(this.#candidates, tried, this.#clock.now(), maxWait), request)
+  }
+
+  /** Failover of the strategies, then policy. */
+  #next(candidates: readonly Backend[], request: IncomingRequest): Decision {
+    for (const strategy of this.#options.sticky) {
+      const backend = strategy.failover?.(request, candidates)
+      if (backend === undefined) continue
+      if (this.#candidates.includes(candidates, backend)) return { backend, strategy }
+      throw new WslbError(
+        'WSLB_INTERNAL',
+        `failover of strategy "${strategy.name}" named something that is not one of its candidates`,
+      )
+    }
+    return { backend: this.#pick(candidates, request), strategy: undefined }
   }
 
   #pick(candidates: readonly Backend[], request: IncomingRequest): Backend {
@@ -157,8 +171,7 @@ export class Selector {
 
   #steer(
     request: IncomingRequest,
-    chosen: Backend,
-    owner: StickyStrategy | undefined,
+    { backend: chosen, strategy: owner }: Decision,
     maxWait: number | undefined,
   ): Backend {
     const candidates = () =>
@@ -187,10 +200,10 @@ export interface Selection {
   readonly setCookies: readonly string[]
 }
 
-/** What ties a client to a backend. */
-interface Tie {
+interface Decision {
   readonly backend: Backend
-  readonly strategy: StickyStrategy
+  /** Whose word that is; `undefined`: the policy's. */
+  readonly strategy: StickyStrategy | undefined
 }
 
 /** Backends that have failed a request. */

@@ -23,6 +23,13 @@ export interface StickyStrategy {
     memory: StickyMemory,
   ): Backend | undefined
   /**
+   * Called when the backend that {@link find} has found cannot serve, or it found none, and no other strategy knows one
+   * that can: where the client goes meanwhile.
+   * @param candidates never empty; the same array while nothing has changed
+   * @returns one of the candidates, or `undefined` to leave it to the next strategy, and then to the policy
+   */
+  failover?(request: IncomingRequest, candidates: readonly Backend[]): Backend | undefined
+  /**
    * Called when a backend has been chosen for the client, by this strategy or not.
    * @returns `Set-Cookie` values for the client; none when it has what it needs to be found again
    */
