@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './clock.ts'
-import { PeakEwma } from './ewma.ts'
 import { type Digest, digestOf } from './digest.ts'
+import { PeakEwma } from './ewma.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** What we observed. */
