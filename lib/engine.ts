@@ -52,10 +52,10 @@ export class Engine {
       events,
       clock,
       random,
-      dial: (backend, signal) =>
-        dial(backend, { clock, signal, unref: true, timeout: this.#config.timeouts.connect }),
-      onChange: (backend, { spec }) => {
-        this.downWatch.review(backend, spec.health?.onDown)
+      dial: (backend, signal, port) =>
+        dial(backend, { clock, signal, port, unref: true, timeout: this.#config.timeouts.connect }),
+      onChange: (backend, pool) => {
+        this.downWatch.review(backend, pool.healthOf(backend)?.onDown)
         if (backend.adminState !== 'active') waits.end(backend)
       },
       onUpdate: (left) => this.#left(left),

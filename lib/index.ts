@@ -13,6 +13,7 @@ export type {
   BackendEvent,
   BackendTroubleEvent,
   BackendTunnelsEvent,
+  BackendUpEvent,
   BalancerEvents,
   CloseCause,
   ClosedBy,
@@ -33,7 +34,7 @@ export type {
   TunnelTraffic,
   UpgradeRejectEvent,
 } from './core/events.ts'
-export type { AdminState, Backend, BackendTls, Health } from './core/backend.ts'
+export type { AdminState, Backend, BackendTls, Health, ProbeResult } from './core/backend.ts'
 export type { Clock, Random, Timer } from './core/clock.ts'
 export type { Duration } from './core/duration.ts'
 export type { HeaderEdits } from './core/header-edits.ts'
@@ -61,6 +62,11 @@ export type { StickyCookieOptions } from './sticky/cookie.ts'
 export type { SourceContext, SourceOf } from './discovery/source.ts'
 export { poll } from './discovery/poll.ts'
 export type { PollFunction, PollOptions } from './discovery/poll.ts'
+export { httpProbe } from './health/http-probe.ts'
+export type { ExpectedStatus, HttpExpectation, HttpProbeOptions } from './health/http-probe.ts'
+export { tcpProbe } from './health/tcp-probe.ts'
+export { websocketProbe } from './health/websocket-probe.ts'
+export type { WebsocketProbeOptions } from './health/websocket-probe.ts'
 export type { Probe, ProbeContext } from './health/probe.ts'
 export type { Controls, RebalanceResult } from './proxy/controls.ts'
 export type { DrainOrder } from './proxy/drain-order.ts'

@@ -1,4 +1,4 @@
-import { type AdminState, type Health } from './core/backend.ts'
+import { type AdminState, type Health, type ProbeResult } from './core/backend.ts'
 import { type DrainProgressEvent, type TunnelTraffic } from './core/events.ts'
 import { type Engine } from './engine.ts'
 import { type ListenerAddress } from './listener/listener.ts'
@@ -70,6 +70,10 @@ export interface BackendSnapshot {
   readonly health: Health
   /** What was seen last of a failure; `null` while it is up. */
   readonly trouble: string | null
+  /** Of the last change of health, in milliseconds since 1970. */
+  readonly since: number
+  /** How the last probe went; `null` before the first one, and without health loop. */
+  readonly lastProbe: ProbeResult | null
   readonly adminState: AdminState
   readonly weight: number
   readonly backup: boolean
@@ -138,6 +142,8 @@ export function snapshotOf(
         url: url.origin,
         health,
         trouble: health === 'up' ? null : backend.trouble,
+        since: backend.healthSince,
+        lastProbe: backend.lastProbe ?? null,
         adminState,
         weight,
         backup,

@@ -1,14 +1,15 @@
 import { askRunning } from '../admin/ask-running.ts'
 import { type Status } from '../admin/verbs.ts'
-import { type AdminState } from '../core/backend.ts'
+import { type AdminState, fullName } from '../core/backend.ts'
 import { describeDrain } from '../observe/describe-drain.ts'
+import { describeTime } from '../observe/describe-time.ts'
 import { thousands } from '../observe/thousands.ts'
 import { configPath, shownPath } from './config-path.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { type Flags } from './flags.ts'
 import { listenerUrl } from './listener-url.ts'
 import { complain, say } from './report.ts'
-import { table } from './table.ts'
+import { printable, table } from './table.ts'
 
 export interface StatusFlags extends Flags {
   readonly tunnels: boolean
@@ -33,7 +34,7 @@ function describe(status: Status): string {
   const stopping = drains.some(({ target }) => target === '*') ? ', stopping' : ''
   const blocks = [
     [
-      `${shownPath(config)}: process ${pid}, up ${age(uptime)}${stopping}`,
+      `${shownPath(config)}: process ${pid}, up ${describeTime(uptime)}${stopping}`,
       `${where}${thousands(connections)} connections`,
     ].join('\n'),
     table([
@@ -43,10 +44,19 @@ function describe(status: Status): string {
       ]),
     ]),
     pools.flatMap(describeSource).join('\n'),
+    backends.map(describeTrouble).filter(Boolean).join('\n'),
     drains.map(describeDrain).join('\n'),
     tunnels ? describeTunnels(tunnels) : '',
   ]
   return blocks.filter((block) => block !== '').join('\n\n')
+}
+
+/** Why a backend is not up, and since when. */
+function describeTrouble({ id, pool, health, since, trouble }: Status['backends'][number]): string {
+  const age = Math.max(0, Date.now() - since)
+  return health === 'up'
+    ? ''
+    : `${fullName({ id, pool })} ${health} for ${describeTime(age)}: ${printable(trouble ?? '')}`
 }
 
 /** Whoever is to stop a backend needs to see that it is empty. */
@@ -59,7 +69,7 @@ function describeSource({ name, source }: Status['pools'][number]): string[] {
   if (!source) return []
   const { updatedAt, problem } = source
   const when =
-    updatedAt === null ? 'no list yet' : `last list ${age(Math.max(0, Date.now() - updatedAt))} ago`
+    updatedAt === null ? 'no list yet' : `last list ${describeTime(Math.max(0, Date.now() - updatedAt))} ago`
   return [`${name} from ${source.name}: ${when}${problem === null ? '' : `; since then: ${problem}`}`]
 }
 
@@ -67,30 +77,7 @@ function describeTunnels(tunnels: NonNullable<Status['tunnels']>): string {
   return table([
     ['tunnel', 'pool', 'backend', 'route', 'client', 'open', 'idle'],
     ...tunnels.map(({ id, pool, backend, route, clientAddress, duration, idle }) => [
-      ...[String(id), pool, backend, route, clientAddress, age(duration), age(idle)],
+      ...[String(id), pool, backend, route, clientAddress, describeTime(duration), describeTime(idle)],
     ]),
   ])
-}
-
-const UNITS = [
-  ['d', 86_400],
-  ['h', 3_600],
-  ['min', 60],
-  ['s', 1],
-] as const
-
-/** Milliseconds in the two largest units that say something: `3 h 12 min`. */
-function age(ms: number): string {
-  let rest = Math.floor(ms / 1_000)
-  const parts = UNITS.map(([unit, size]) => {
-    const count = Math.floor(rest / size)
-    rest %= size
-    return { count, text: `${count} ${unit}` }
-  })
-  const first = parts.findIndex(({ count }) => count > 0)
-  const said = parts.slice(first < 0 ? -1 : first).slice(0, 2)
-  return said
-    .filter(({ count }, index) => count > 0 || index === 0)
-    .map(({ text }) => text)
-    .join(' ')
 }

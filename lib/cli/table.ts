@@ -18,6 +18,6 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** What clients send must not steer a terminal. */
-function printable(cell: string): string {
-  return cell.replace(/\p{Cc}/gu, '?')
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?')
 }

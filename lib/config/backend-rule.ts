@@ -2,6 +2,7 @@ import { createSecureContext } from 'node:tls'
 import { type BackendTls } from '../core/backend.ts'
 import { messageOf } from '../core/errors.ts'
 import { type BackendSpec } from '../pool/membership.ts'
+import { healthOverride } from './health-rule.ts'
 import { depends, isObject, judged, list, mismatch, object, type Rule, show, value, Wrong } from './rule.ts'
 import { amount, boolean, limit, text } from './values.ts'
 
@@ -52,11 +53,12 @@ const backendObject: Rule<BackendSpec> = object('a url, or an object with a url'
   maxHandshakesPerSecond: limit.default(Infinity),
   backup: boolean.default(false),
   tls: tls.optional(),
-}).transform(({ url, id, tls, ...settings }, context) => {
+  health: healthOverride.optional(),
+}).transform(({ url, id, tls, health, ...settings }, context) => {
   if (tls && url.protocol === 'http:') {
     context.addIssue({ code: 'custom', path: ['tls'], message: 'is only for an https:// backend' })
   }
-  return { id: id ?? defaultId(url), url, settings: { ...settings, tls } }
+  return { id: id ?? defaultId(url), url, settings: { ...settings, tls }, health }
 })
 
 const backendUrl: Rule<BackendSpec> = url.transform((url) => ({

@@ -1,3 +1,4 @@
+import { alike } from '../core/alike.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type ResolvedConfig } from './resolved.ts'
 
@@ -7,7 +8,7 @@ import { type ResolvedConfig } from './resolved.ts'
  */
 export function changedOptions(before: ResolvedConfig, after: ResolvedConfig): string[] {
   const [old, next] = [comparable(before), comparable(after)]
-  const top = Object.keys(next).filter((name) => differ(old[name], next[name]))
+  const top = Object.keys(next).filter((name) => !alike(old[name], next[name]))
   const pools = after.pools.flatMap((pool) => {
     const previous = before.pools.find(({ name }) => name === pool.name)
     const prefix = pool.name === 'default' ? '' : `pools.${pool.name}.`
@@ -45,13 +46,5 @@ function changedIn(before: PoolSpec, after: PoolSpec): string[] {
     discovery: source && [source.removeAfter, source.allowEmpty, source.startTimeout],
   })
   const [old, next] = [options(before), options(after)]
-  return Object.keys(next).filter((name) => differ(old[name], next[name]))
-}
-
-function differ(a: unknown, b: unknown): boolean {
-  return textOf(a) !== textOf(b)
-}
-
-function textOf(value: unknown): string | undefined {
-  return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'function' ? 'a function' : part))
+  return Object.keys(next).filter((name) => !alike(old[name], next[name]))
 }

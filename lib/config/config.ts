@@ -5,8 +5,7 @@ import { type PresetName } from '../sticky/presets.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type PollFunction } from '../discovery/poll.ts'
 import { type SourceOf } from '../discovery/source.ts'
-import { type OnDown } from '../health/options.ts'
-import { type Probe } from '../health/probe.ts'
+import { type BackendHealthConfig, type HealthConfig } from './health-config.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
 import { type Hooks, type RouteHooks } from '../proxy/hooks.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
@@ -156,6 +155,8 @@ export interface BackendObject {
   backup?: boolean
   /** TLS towards an `https://` backend. */
   tls?: BackendTls
+  /** What it has otherwise than the `health` of its pool; `false`: it is not probed, and taken for up. */
+  health?: false | BackendHealthConfig
 }
 
 export interface ListenConfig {
@@ -182,37 +183,7 @@ export interface RouteConfig {
   hooks?: RouteHooks
 }
 
-export interface HealthConfig {
-  /** How to ask: `'http'`, or a function of your own. @default 'http' */
-  probe?: 'http' | Probe
-  /** HTTP method of the probe. @default 'HEAD' */
-  method?: string
-  /** Path of the probe. @default '/' */
-  path?: string
-  /** Extra request headers of the probe; `host` may be among them. @default none */
-  headers?: Readonly<Record<string, string>>
-  /** Statuses that are well: one, a list, or a predicate. @default every 2xx and 3xx */
-  expect?: number | readonly number[] | ((status: number) => boolean)
-  /** Between two probes of one backend, ±10 % jitter. @default '10s' */
-  interval?: Duration
-  /** A probe that has not answered by then has failed. @default '5s' */
-  timeout?: Duration
-  /** How long a backend may be suspect before it is declared down. 0 declares at once. @default '10s' */
-  debounce?: Duration
-  /** Successful probes in a row that bring a down backend up. @default 1 */
-  rise?: number
-  /** With every backend down: try them in policy order rather than refuse with 503. @default true */
-  lastResort?: boolean
-  /**
-   * What becomes of the open tunnels of a backend that is declared down. `'drain'` asks each by a Ping, again every 15
-   * seconds: one on which the backend sends nothing within 5 seconds is closed with `drain.code`, spread over 5 seconds;
-   * the others live on. `'keep'` leaves all to the heartbeat. `'cut'` ends all at once, with 1014.
-   * @default 'drain'
-   */
-  onDown?: OnDown
-}
-
-export type { DrainConfig }
+export type { BackendHealthConfig, DrainConfig, HealthConfig }
 
 export interface AdmissionConfig {
   /** An upgrade waits that long at most for a token under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */

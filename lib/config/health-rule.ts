@@ -1,10 +1,25 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { z } from 'zod'
-import { type HealthOptions, ON_DOWN } from '../health/options.ts'
-import { httpProbe } from '../health/http-probe.ts'
+import {
+  type ExpectedStatus,
+  HEAD_HAS_NO_BODY,
+  type HttpExpectation,
+  expectedBody,
+} from '../health/http-probe.ts'
+import {
+  DEFAULT_HEALTH,
+  type HealthOverride,
+  mergeHealth,
+  ON_DOWN,
+  type PoolHealth,
+  PROBES,
+  PROBES_WITH,
+  type ProbeSettings,
+  type Rhythm,
+} from '../health/options.ts'
 import { type Probe } from '../health/probe.ts'
 import { depends, isObject, list, mismatch, object, oneOf, type Rule, value } from './rule.ts'
-import { boolean, count, duration, fn, positiveDuration } from './values.ts'
+import { boolean, count, duration, fn, positiveDuration, text } from './values.ts'
 
 const method: Rule<string> = value('an HTTP method like "HEAD" or "GET"', (given) =>
   typeof given === 'string' && /^[A-Z]+$/.test(given) && given !== 'CONNECT' ? given : undefined,
@@ -28,55 +43,111 @@ const status: Rule<number> = value('a status, 100 to 599', (given) =>
   Number.isInteger(given) && Number(given) >= 100 && Number(given) <= 599 ? (given as number) : undefined,
 )
 
-const expect: Rule<(status: number) => boolean> = depends<(status: number) => boolean>((given) => {
-  if (typeof given === 'function') return fn()
-  if (Array.isArray(given)) return list('', status).transform((all) => (status) => all.includes(status))
-  return status.transform((only) => (status) => status === only)
+const expectedStatus: Rule<ExpectedStatus> = depends<ExpectedStatus>((given) => {
+  if (typeof given === 'function') return fn<(status: number) => boolean>()
+  return Array.isArray(given) ? list('', status) : status
 })
 
-const http = {
-  method: method.default('HEAD'),
-  path: path.default('/'),
-  headers: headers.default({}),
-  expect: expect.default(() => (status: number) => status >= 200 && status < 400),
+const body: Rule<string | RegExp> = depends<string | RegExp>((given) =>
+  given instanceof RegExp ? z.instanceof(RegExp) : text,
+)
+
+const expect: Rule<HttpExpectation> = depends<HttpExpectation>((given) =>
+  isObject(given) ? object('', { status: expectedStatus.optional(), body: body.optional() }) : expectedStatus,
+)
+
+const port: Rule<number> = value('a port, 1 to 65535', (given) =>
+  Number.isInteger(given) && Number(given) >= 1 && Number(given) <= 65_535 ? (given as number) : undefined,
+)
+
+const rhythm: Rule<Partial<Rhythm>> = depends<Partial<Rhythm>>((given) =>
+  isObject(given)
+    ? object('', {
+        up: positiveDuration.optional(),
+        suspect: positiveDuration.optional(),
+        down: positiveDuration.optional(),
+      })
+    : positiveDuration.transform((up) => ({ up })),
+)
+
+const probe: Rule<ProbeSettings['probe']> = depends<ProbeSettings['probe']>((given) =>
+  typeof given === 'function' ? fn<Probe>() : oneOf(PROBES, ', or a function'),
+)
+
+/** Nothing has a default here: a backend takes from its pool what it does not say. */
+const shape = {
+  probe: probe.optional(),
+  port: port.optional(),
+  method: method.optional(),
+  path: path.optional(),
+  headers: headers.optional(),
+  expect: expect.optional(),
+  ping: boolean.optional(),
+  interval: rhythm.optional(),
+  timeout: positiveDuration.optional(),
+  debounce: duration.optional(),
+  fall: count.optional(),
+  rise: count.optional(),
+  onDown: oneOf(ON_DOWN).optional(),
 }
 
-const loop = {
-  interval: positiveDuration.default(10_000),
-  timeout: positiveDuration.default(5_000),
-  debounce: duration.default(10_000),
-  rise: count.default(1),
-  lastResort: boolean.default(true),
-  onDown: oneOf(ON_DOWN).default('drain'),
-}
-
-const byHttp: Rule<HealthOptions> = object('an object, or false', {
-  probe: oneOf(['http'], ', or a function').default('http'),
-  ...http,
-  ...loop,
-}).transform(({ method, path, headers, expect, ...loop }) => ({
-  ...loop,
-  probe: httpProbe({ method, path, headers, expect }),
-}))
-
-const onlyForHttp: Rule<undefined> = value('nothing: it is only for probe "http"', () => undefined)
-
-const byFunction: Rule<HealthOptions> = object('an object, or false', {
-  probe: fn<Probe>(),
-  method: onlyForHttp.optional(),
-  path: onlyForHttp.optional(),
-  headers: onlyForHttp.optional(),
-  expect: onlyForHttp.optional(),
-  ...loop,
-}).transform(({ probe, interval, timeout, debounce, rise, lastResort, onDown }) => ({
-  ...{ probe, interval, timeout, debounce, rise, lastResort, onDown },
-}))
+const FORM = 'an object, or false'
 
 /** `false`: no health loop. */
-export const health: Rule<HealthOptions | false> = depends<HealthOptions | false>((given) => {
+export const health: Rule<PoolHealth | false> = depends<PoolHealth | false>((given) => {
   if (given === false) return z.literal(false)
-  return isObject(given) && typeof given.probe === 'function' ? byFunction : byHttp
+  const kind = isObject(given) ? (given.probe ?? DEFAULT_HEALTH.probe) : undefined
+  return object(FORM, { ...shape, lastResort: boolean.optional(), ...misfitsOf(kind) }).transform(
+    ({ lastResort = DEFAULT_HEALTH.lastResort, ...own }, context) => {
+      const merged = { ...mergeHealth(DEFAULT_HEALTH, own), lastResort }
+      for (const { key, message } of healthProblems(merged)) {
+        context.addIssue({ code: 'custom', path: [key], message })
+      }
+      return merged
+    },
+  )
 })
+
+const ofThePool: Rule<undefined> = value(
+  'nothing: it is about the whole pool, so write it into its health',
+  () => undefined,
+)
+
+/** What one backend has otherwise than its pool. Whether both fit together is seen in {@link healthProblems}. */
+export const healthOverride: Rule<HealthOverride> = depends<HealthOverride>((given) => {
+  if (given === false) return z.literal(false)
+  const kind = isObject(given) ? given.probe : undefined
+  return object(FORM, { ...shape, lastResort: ofThePool.optional(), ...misfitsOf(kind) })
+})
+
+/** Rules that refuse what is not for this kind of probe. @param kind `undefined`: not known yet */
+function misfitsOf(kind: unknown): Record<string, Rule<undefined>> {
+  if (kind === undefined) return {}
+  return Object.fromEntries(
+    Object.entries(PROBES_WITH)
+      .filter(([, kinds = []]) => !kinds.some((name) => name === kind))
+      .map(([key]) => [key, value(onlyFor(key), () => undefined).optional() as unknown as Rule<undefined>]),
+  )
+}
+
+function onlyFor(key: string): string {
+  const kinds = PROBES_WITH[key]!.map((name) => `"${name}"`).join(' or ')
+  return `nothing: it is only for probe ${kinds}`
+}
+
+/** What does not fit together in settings that are right one by one. */
+export function healthProblems(
+  settings: ProbeSettings,
+): { readonly key: string; readonly message: string }[] {
+  const misfits = Object.entries(PROBES_WITH)
+    .filter(([key, kinds = []]) => key in settings && !kinds.some((name) => name === settings.probe))
+    .map(([key]) => ({
+      key,
+      message: mismatch(settings[key as keyof ProbeSettings], onlyFor(key), '; say probe as well'),
+    }))
+  const isHead = settings.method === 'HEAD' && expectedBody(settings.expect) !== undefined
+  return isHead ? [...misfits, { key: 'method', message: HEAD_HAS_NO_BODY }] : misfits
+}
 
 function isValid(assert: () => void): boolean {
   try {

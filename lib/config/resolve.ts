@@ -1,5 +1,7 @@
 import { type z } from 'zod'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
+import { type HealthOptions } from '../health/options.ts'
+import { overrideProblems } from './override-problems.ts'
 import { type pool } from './pool-rule.ts'
 import { relationProblems } from './relations.ts'
 import { resolveBackends } from './resolve-backends.ts'
@@ -40,6 +42,11 @@ export function resolveConfig(
   const { backends, pools = {}, timeouts, ...rest } = data
   const main = backends && { ...data, backends }
   const all = Object.entries(main ? { ...pools, default: main } : pools)
+  const misfits = all.flatMap(([name, { backends, health }]) => {
+    const path = name === 'default' && main ? [] : ['pools', name]
+    return 'list' in backends ? overrideProblems(path, backends.list, health || undefined) : []
+  })
+  if (misfits.length > 0) throw new ConfigError(misfits)
   const { onMessage, ...hooks } = rest.hooks
   return {
     listen: rest.listen,
@@ -125,7 +132,7 @@ function toSpec(
   const cookie = isMain ? 'server' : `server-${encodeURIComponent(name)}`
   return {
     name,
-    ...toMembers(backends, discovery, baseDir),
+    ...toMembers(backends, discovery, health || undefined, baseDir),
     policy: balance,
     sticky: strategiesOf(sticky, cookie),
     health: health || undefined,
@@ -137,12 +144,16 @@ function toSpec(
 function toMembers(
   given: Backends,
   discovery: z.output<typeof pool>['discovery'],
+  health: HealthOptions | undefined,
   baseDir: string,
 ): Pick<PoolSpec, 'backends' | 'source'> {
   if ('list' in given) return { backends: given.list, source: undefined }
   const { source, origin } = given
   const placed = source.relativeTo?.(baseDir) ?? source
-  return { backends: [], source: { source: placed, origin, parse: resolveBackends, ...discovery } }
+  return {
+    backends: [],
+    source: { source: placed, origin, parse: (list) => resolveBackends(list, health), ...discovery },
+  }
 }
 
 function notYetAConfig(input: object): ConfigProblem {

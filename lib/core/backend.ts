@@ -39,6 +39,16 @@ export interface BackendSettings {
   readonly tls: BackendTls | undefined
 }
 
+/** How a probe went. */
+export interface ProbeResult {
+  /** When it ended, in milliseconds since 1970. */
+  readonly at: number
+  /** Milliseconds. */
+  readonly duration: number
+  /** `null` when all was well. */
+  readonly failure: string | null
+}
+
 /** Counters since the backend was added. */
 export interface BackendCounters {
   requests: number
@@ -58,6 +68,10 @@ export class Backend {
   readonly digest: Digest
   settings: BackendSettings
   health: Health = 'up'
+  /** Of the last change of {@link health}, in milliseconds since 1970. */
+  healthSince: number
+  /** `undefined` until the first one has ended. */
+  lastProbe: ProbeResult | undefined
   /** What was seen last of a failure; of what is over as well. */
   trouble = ''
   adminState: AdminState = 'active'
@@ -81,7 +95,7 @@ export class Backend {
     pool: string,
     url: URL,
     settings: BackendSettings,
-    clock: Pick<Clock, 'now'> = systemClock,
+    clock: Pick<Clock, 'now' | 'wallTime'> = systemClock,
   ) {
     this.handshakeTime = new PeakEwma(clock)
     this.id = id
@@ -89,6 +103,7 @@ export class Backend {
     this.url = url
     this.digest = digestOf(id)
     this.settings = settings
+    this.healthSince = clock.wallTime()
   }
 
   /** Share of new clients in proportion to the others: the configured weight, less while it starts slowly. */

@@ -1,29 +1,15 @@
 import { EventEmitter } from 'node:events'
 import { type ErrorCode, type WslbError } from './errors.ts'
 import { type IncomingRequest } from './request.ts'
+import {
+  type BackendEvent,
+  type BackendTroubleEvent,
+  type BackendUpEvent,
+  type BackendTunnelsEvent,
+  type BackendDrainedEvent,
+} from './backend-events.ts'
 
-export interface BackendEvent {
-  /** Id of the backend. */
-  readonly backend: string
-  readonly pool: string
-}
-
-export interface BackendTroubleEvent extends BackendEvent {
-  /** What was seen, e.g. `connect ECONNREFUSED 127.0.0.1:3001`. */
-  readonly reason: string
-}
-
-/** What `health.onDown` decides about the open tunnels of a backend that is declared down. */
-export interface BackendTunnelsEvent extends BackendEvent {
-  /** With `drain` all of them were asked for a sign of life; `keep` and `cut` ask nobody. */
-  readonly onDown: 'drain' | 'keep' | 'cut'
-  /** Tunnels that live on; with `drain` because they answer. */
-  readonly kept: number
-  /** Tunnels that are closed; with `drain` because nothing came back, and unless it does before their turn. */
-  readonly closing: number
-  /** Milliseconds over which they are closed; 0 with `cut`. */
-  readonly over: number
-}
+export type * from './backend-events.ts'
 
 /** How far a drain has come. */
 export interface DrainProgressEvent {
@@ -33,11 +19,6 @@ export interface DrainProgressEvent {
   readonly left: number
   /** Milliseconds to the deadline. */
   readonly remaining: number
-}
-
-export interface BackendDrainedEvent extends BackendEvent {
-  /** Tunnels and requests that were cut because the deadline had come. */
-  readonly cut: number
 }
 
 export interface RebalanceStartEvent {
@@ -203,7 +184,7 @@ export interface Plan {
 
 /** Every event of a balancer. There is no `error` event: errors are part of what they happened to. */
 export interface BalancerEvents {
-  'backend:up': BackendEvent
+  'backend:up': BackendUpEvent
   'backend:suspect': BackendTroubleEvent
   'backend:down': BackendTroubleEvent
   'backend:tunnels': BackendTunnelsEvent

@@ -1,12 +1,20 @@
 import { type Duplex } from 'node:stream'
-import { type Backend, type Health } from '../core/backend.ts'
+import { type Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type HealthOptions } from './options.ts'
 import { ProbeLoop } from './probe-loop.ts'
+import { type Transition } from './state.ts'
+import { Turns } from './turns.ts'
 
-/** Opens a fresh connection for a probe; must not keep the process alive. */
-export type Dial = (backend: Backend, signal: AbortSignal) => Promise<Duplex>
+/** Probes of one pool that run at a time: each has a connection, and this process needs others too. */
+const MOST_AT_A_TIME = 256
+/** A small pool is known within a second; a large one is not asked faster than a hundred backends a second. */
+const FIRST_ROUND = 1_000
+const APART = 10
+
+/** Opens a fresh connection for a probe, perhaps to another port; must not keep the process alive. */
+export type Dial = (backend: Backend, signal: AbortSignal, port: number | undefined) => Promise<Duplex>
 
 export interface MonitorDependencies {
   readonly events: EventSink
@@ -21,36 +29,45 @@ export class HealthMonitor {
   readonly #deps: MonitorDependencies
   readonly #onChange: (backend: Backend) => void
   readonly #loops = new Map<Backend, ProbeLoop>()
-  #options: HealthOptions
+  readonly #turns = new Turns(MOST_AT_A_TIME)
 
   /** @param onChange called whenever the health of a backend has changed, before anybody is told */
-  constructor(
-    pool: string,
-    options: HealthOptions,
-    deps: MonitorDependencies,
-    onChange: (backend: Backend) => void,
-  ) {
+  constructor(pool: string, deps: MonitorDependencies, onChange: (backend: Backend) => void) {
     this.#pool = pool
-    this.#options = options
     this.#deps = deps
     this.#onChange = onChange
   }
 
-  /** New options count from the next probe on; a debounce under way keeps its length. */
-  set options(options: HealthOptions) {
-    this.#options = options
-    for (const loop of this.#loops.values()) loop.options = options
+  /**
+   * Says who is watched, and how: loops begin, end, or go on with other options from the next probe on. A debounce under
+   * way keeps its length.
+   */
+  watch(options: ReadonlyMap<Backend, HealthOptions>): void {
+    for (const backend of [...this.#loops.keys()]) if (!options.has(backend)) this.forget(backend)
+    const fresh: ProbeLoop[] = []
+    const intervals: number[] = []
+    for (const [backend, own] of options) {
+      const known = this.#loops.get(backend)
+      if (known) {
+        known.options = own
+        continue
+      }
+      const onTransition = (transition: Transition) => this.#changed(backend, transition)
+      const loop = new ProbeLoop(backend, own, { ...this.#deps, turns: this.#turns, onTransition })
+      this.#loops.set(backend, loop)
+      fresh.push(loop)
+      intervals.push(own.interval.up)
+    }
+    this.#begin(fresh, intervals)
   }
 
-  /** Starts the loops of those that have none. */
-  watch(backends: Iterable<Backend>): void {
-    for (const backend of backends) {
-      if (this.#loops.has(backend)) continue
-      const loop = new ProbeLoop(backend, this.#options, this.#deps, (from, to, reason) =>
-        this.#changed(backend, from, to, reason),
-      )
-      this.#loops.set(backend, loop)
-      loop.start()
+  /** Each has its place: in a first round that is short where they are few, from then on in the whole interval. */
+  #begin(loops: readonly ProbeLoop[], intervals: readonly number[]): void {
+    for (const [index, loop] of loops.entries()) {
+      const place = (index + this.#deps.random()) / loops.length
+      const interval = intervals[index]!
+      const round = Math.min(interval, Math.max(FIRST_ROUND, loops.length * APART))
+      loop.start(place * round, round + place * (interval - round))
     }
   }
 
@@ -59,9 +76,11 @@ export class HealthMonitor {
     this.#loops.get(backend)?.report(reason)
   }
 
-  /** Probes it at once, e.g. because it is wanted again. */
+  /** Probes it at once because it is wanted again; how often it has come and gone before does not count. */
   ask(backend: Backend): void {
-    this.#loops.get(backend)?.ask()
+    const loop = this.#loops.get(backend)
+    loop?.forgive()
+    loop?.ask()
   }
 
   /** Probes it at once. @returns settles when it is up; one that has no loop is taken for up. @throws see ProbeLoop */
@@ -78,15 +97,15 @@ export class HealthMonitor {
     for (const backend of [...this.#loops.keys()]) this.forget(backend)
   }
 
-  #changed(backend: Backend, from: Health, to: Health, reason: string): void {
+  #changed(backend: Backend, { from, to, reason, downFor }: Transition): void {
     const { events } = this.#deps
-    const who = { backend: backend.id, pool: this.#pool }
+    const who = { backend: backend.id, pool: this.#pool, reason }
     // What follows from it is told behind it.
     events.after(() => {
-      if (to === 'suspect') events.emit('backend:suspect', { ...who, reason })
-      if (to === 'down') events.emit('backend:down', { ...who, reason })
+      if (to === 'suspect') events.emit('backend:suspect', who)
+      if (to === 'down') events.emit('backend:down', who)
       // Back from suspicion is no news: the debounce is there so that nobody is bothered with it.
-      if (to === 'up' && from === 'down') events.emit('backend:up', who)
+      if (to === 'up' && from === 'down') events.emit('backend:up', { ...who, downFor })
       this.#onChange(backend)
     })
   }

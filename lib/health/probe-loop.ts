@@ -1,60 +1,86 @@
 import { type Backend } from '../core/backend.ts'
-import { type Timer } from '../core/clock.ts'
+import { type Cancellable } from '../core/cancellable.ts'
+import { STALL, type Timer } from '../core/clock.ts'
 import { backendClosed, isWslbError, messageOf } from '../core/errors.ts'
 import { type MonitorDependencies } from './monitor.ts'
 import { type HealthOptions } from './options.ts'
-import { HealthState, type OnTransition } from './state.ts'
+import { type Probe } from './probe.ts'
+import { probeOf } from './probe-of.ts'
+import { HealthState, type Transition } from './state.ts'
+import { type Turns } from './turns.ts'
+
+export interface LoopDependencies extends MonitorDependencies {
+  /** So that not all backends are asked at a time. */
+  readonly turns: Turns
+  readonly onTransition: (transition: Transition) => void
+}
 
 /** Probes one backend for as long as it belongs to the pool, never twice at a time. */
 export class ProbeLoop {
   readonly #backend: Backend
-  readonly #deps: MonitorDependencies
+  readonly #deps: LoopDependencies
   readonly #state: HealthState
   #options: HealthOptions
+  #probe: Probe | undefined
   #timer: Timer | undefined
   #dueAt = 0
+  /** A probe is under way, or waits for its turn. */
+  #turn: Cancellable | undefined
   #running: AbortController | undefined
+  /** The next probe comes when its place in the interval says so. */
+  #settling: number | undefined
+  /** Health changed with the last probe. */
+  #hasChanged = false
+  #wasReported = false
   /** Who wants to know when it is up. */
   readonly #waiting = new Set<(failure?: unknown) => void>()
   #stopped = false
 
-  constructor(
-    backend: Backend,
-    options: HealthOptions,
-    deps: MonitorDependencies,
-    onTransition: OnTransition,
-  ) {
+  constructor(backend: Backend, options: HealthOptions, deps: LoopDependencies) {
     this.#backend = backend
     this.#options = options
     this.#deps = deps
-    this.#state = new HealthState(backend, options, deps.clock, onTransition)
+    this.#state = new HealthState(backend, options, deps.clock, (transition) => {
+      this.#hasChanged = true
+      deps.onTransition(transition)
+    })
   }
 
   set options(options: HealthOptions) {
     this.#options = options
+    this.#probe = undefined
     this.#state.options = options
-    if (this.#running || this.#stopped) return
+    if (this.#turn || this.#stopped) return
     // Perhaps the probe itself was mended: a backend that is not up is asked soon. But no reload puts a probe off.
-    const delay = this.#backend.health === 'up' ? this.#period() : this.#soon()
+    const soon = this.#deps.random() * Math.min(options.interval.up, SOON)
+    const delay = this.#backend.health === 'up' ? this.#period() : soon
     if (this.#deps.clock.now() + delay < this.#dueAt) this.#schedule(delay)
   }
 
-  /** The first probe comes soon, but not the first probes of all backends in the same millisecond. */
-  start(): void {
-    this.#schedule(this.#soon())
+  /** @param first milliseconds to the first probe @param second from there to the second, unless it is urgent */
+  start(first: number, second: number): void {
+    this.#settling = second
+    this.#schedule(first)
   }
 
   /** A failure seen by traffic; the first one is followed up by a probe at once. */
   report(reason: string): void {
     const wasUp = this.#backend.health === 'up'
-    this.#state.failed(reason)
-    if (wasUp && !this.#running) this.#schedule(0)
+    // However many requests fail of one cause, until a probe has answered it is one failure.
+    this.#state.failed(reason, this.#wasReported)
+    this.#wasReported = true
+    if (wasUp && !this.#turn) this.#schedule(0)
   }
 
   /** Probes at once; what a probe under way has seen may be out of date. */
   ask(): void {
     this.#giveUp()
     this.#schedule(0)
+  }
+
+  /** What it did before does not count against it any more. */
+  forgive(): void {
+    this.#state.forgive()
   }
 
   /**
@@ -90,52 +116,94 @@ export class ProbeLoop {
   #giveUp(): void {
     this.#running?.abort()
     this.#running = undefined
+    this.#turn?.cancel()
+    this.#turn = undefined
   }
 
   #schedule(delay: number): void {
     if (this.#stopped) return
     this.#timer?.cancel()
     this.#dueAt = this.#deps.clock.now() + delay
-    this.#timer = this.#deps.clock.schedule(delay, () => void this.#probe())
+    this.#timer = this.#deps.clock.schedule(delay, () => {
+      this.#turn = this.#deps.turns.take(() => void this.#ask())
+    })
   }
 
-  async #probe(): Promise<void> {
-    const { clock, dial } = this.#deps
-    const { probe, timeout } = this.#options
+  async #ask(): Promise<void> {
+    const { clock } = this.#deps
+    const { timeout } = this.#options
     const startedAt = clock.now()
+    const wasLate = startedAt - this.#dueAt > STALL
     const running = (this.#running = new AbortController())
     const { signal } = running
     const timer = clock.schedule(timeout, () => running.abort(new Error(`no answer within ${timeout} ms`)))
     const aborted = new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
-    const asked = (async () => probe(this.#backend, { signal, dial: () => dial(this.#backend, signal) }))()
-    const failure = await Promise.race([aborted, asked]).then(
+    const failure = await Promise.race([aborted, this.#run(signal)]).then(
       () => undefined,
       (error: unknown) => ({ error: signal.aborted ? (signal.reason as unknown) : error }),
     )
     timer.cancel()
     if (this.#running !== running) return
     this.#running = undefined
-    if (!failure) this.#state.succeeded()
-    else if (isOurOwn(failure.error)) this.#state.unknown()
-    else this.#state.failed(`probe: ${messageOf(failure.error)}`)
-    if (!failure && this.#backend.health === 'up') for (const settle of this.#waiting) settle()
-    this.#schedule(Math.max(0, this.#period() - (clock.now() - startedAt)))
+    this.#turn?.cancel()
+    this.#turn = undefined
+    this.#learn(failure, clock.now() - startedAt)
+    this.#schedule(Math.max(0, this.#next(wasLate) - (clock.now() - startedAt)))
   }
 
-  #soon(): number {
-    return this.#deps.random() * Math.min(this.#options.interval, 1_000)
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, dial } = this.#deps
+    const { port } = this.#options
+    const { hostname, host } = this.#backend.url
+    this.#probe ??= probeOf(this.#options)
+    await this.#probe(this.#backend, {
+      signal,
+      clock,
+      dial: () => dial(this.#backend, signal, port),
+      host: port === undefined ? host : `${hostname}:${port}`,
+    })
+  }
+
+  #learn(failure: { readonly error: unknown } | undefined, duration: number): void {
+    const text = failure ? messageOf(failure.error) : null
+    this.#backend.lastProbe = { at: this.#deps.clock.wallTime(), duration, failure: text }
+    this.#wasReported = false
+    this.#hasChanged = false
+    if (!failure) this.#state.succeeded()
+    else if (isOurOwn(failure.error)) this.#state.unknown()
+    else this.#state.failed(`probe: ${text}`)
+    if (!failure && this.#backend.health === 'up') for (const settle of this.#waiting) settle()
+  }
+
+  /** Milliseconds from the beginning of this probe to that of the next one. */
+  #next(wasLate: boolean): number {
+    const settling = this.#settling
+    this.#settling = undefined
+    const { health } = this.#backend
+    if (health !== 'suspect' && this.#waiting.size === 0) {
+      if (settling !== undefined && health === 'up') return settling
+      // Whoever was late, or changed, was so together with others: the next probes are not to come together too.
+      if (wasLate || this.#hasChanged)
+        return Math.min(this.#period() * this.#deps.random(), this.#state.left ?? Infinity)
+    }
+    return Math.min(this.#period(), this.#state.left ?? Infinity)
   }
 
   /** A suspect backend is asked often enough to be cleared well before the debounce has passed; so is an awaited one. */
   #period(): number {
     const { interval, debounce } = this.#options
-    const isUrgent = this.#backend.health === 'suspect' || this.#waiting.size > 0
-    const period = isUrgent ? Math.min(interval, Math.max(debounce / 10, 100)) : interval
+    const { up, suspect = Math.min(up, Math.max(debounce / 10, 100)), down = up } = interval
+    const { health } = this.#backend
+    const plain = health === 'suspect' ? suspect : health === 'down' ? down : up
+    const period = this.#waiting.size > 0 ? Math.min(plain, suspect) : plain
     return period * (0.9 + 0.2 * this.#deps.random())
   }
 }
+
+/** Milliseconds. */
+const SOON = 1_000
 
 /** A shortage of this machine (too many open files) says nothing about the backend. */
 function isOurOwn(error: unknown): boolean {

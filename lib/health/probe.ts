@@ -1,11 +1,16 @@
 import { type Duplex } from 'node:stream'
 import { type Backend } from '../core/backend.ts'
+import { type Clock } from '../core/clock.ts'
 
 export interface ProbeContext {
   /** Aborts at the probe's timeout, and when the backend is removed. */
   readonly signal: AbortSignal
-  /** Opens a fresh connection (TLS included) to the backend. */
+  /** Opens a fresh connection to the backend, TLS included; with `health.port` to that port, without TLS. */
   readonly dial: () => Promise<Duplex>
+  /** Where `dial` leads, for a `Host` header: `10.0.0.1:3000`. */
+  readonly host: string
+  /** Time as the balancer has it, for waits of the probe's own. */
+  readonly clock: Clock
 }
 
 /**

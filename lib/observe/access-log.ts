@@ -11,6 +11,7 @@ import { type AccessLine, closeLine, openLine, rejectLine, requestLine } from '.
 import { describeFailure, describeUpdate } from './describe-discovery.ts'
 import { describeDrain } from './describe-drain.ts'
 import { describePlan } from './describe-plan.ts'
+import { describeTime } from './describe-time.ts'
 import { describeTunnels } from './describe-tunnels.ts'
 import { describeRebalance } from './describe-rebalance.ts'
 import { logReject } from './log-reject.ts'
@@ -57,7 +58,10 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
         { event: name, backend: event.backend, pool: event.pool, ...more },
         `backend ${fullName({ id: event.backend, pool: event.pool })} ${what}`,
       )
-    listen('backend:up', (event) => tell('backend:up', event, 'up'))
+    listen('backend:up', (event) => {
+      const { downFor, reason } = event
+      tell('backend:up', event, `up after ${describeTime(downFor)}`, { downFor, reason })
+    })
     listen('backend:suspect', (event) =>
       tell('backend:suspect', event, `suspect: ${event.reason}`, { reason: event.reason }),
     )

@@ -1,10 +1,14 @@
+import { alike } from '../core/alike.ts'
 import { type Backend, type BackendSettings } from '../core/backend.ts'
+import { type HealthOverride } from '../health/options.ts'
 
 /** A backend as the config names it. */
 export interface BackendSpec {
   readonly id: string
   readonly url: URL
   readonly settings: BackendSettings
+  /** How it is watched, where that is not as the pool says. */
+  readonly health?: HealthOverride | undefined
 }
 
 export interface MembershipDiff {
@@ -15,11 +19,16 @@ export interface MembershipDiff {
   readonly changed: readonly Backend[]
 }
 
-/** Identity is id and url: the same id with a new url is another server. */
+/**
+ * Identity is id and url: the same id with a new url is another server.
+ * @param before what the members were made of
+ */
 export function diffMembers(
   members: ReadonlyMap<string, Backend>,
+  before: readonly BackendSpec[],
   specs: readonly BackendSpec[],
 ): MembershipDiff {
+  const healthBefore = new Map(before.map(({ id, health }) => [id, health]))
   const kept = new Map<Backend, BackendSettings>()
   const changed: Backend[] = []
   const added: BackendSpec[] = []
@@ -29,10 +38,10 @@ export function diffMembers(
       added.push(spec)
       continue
     }
-    const same = JSON.stringify(member.settings) === JSON.stringify(spec.settings)
+    const same = alike(member.settings, spec.settings)
     // Keeping the object as well keeps what is derived from it: TLS contexts, sessions.
     kept.set(member, same ? member.settings : spec.settings)
-    if (!same) changed.push(member)
+    if (!same || !alike(healthBefore.get(spec.id), spec.health)) changed.push(member)
   }
   const removed = [...members.values()].filter((member) => !kept.has(member))
   return { added, removed, kept, changed }

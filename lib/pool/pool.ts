@@ -5,7 +5,7 @@ import { type EventSink } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
-import { type HealthOptions } from '../health/options.ts'
+import { type HealthOptions, type PoolHealth, healthOf } from '../health/options.ts'
 import { type AnswerObserver } from '../sticky/answer-observer.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type PoolSource } from './feeds.ts'
@@ -28,8 +28,8 @@ export interface PoolSpec {
   readonly source: PoolSource | undefined
   readonly policy: Policy
   readonly sticky: readonly StickyStrategy[]
-  /** `undefined`: no health loop. */
-  readonly health: HealthOptions | undefined
+  /** `undefined`: no health loop, but for backends that have one of their own. */
+  readonly health: PoolHealth | undefined
   /** `undefined`: not by itself. */
   readonly rebalance: RebalanceOptions | undefined
   /** `undefined`: no limit. */
@@ -55,7 +55,9 @@ export class Pool {
   #backends: ReadonlyMap<string, Backend> = new Map()
   readonly #memories: Memories
   readonly #selector: Selector
-  #monitor: HealthMonitor | undefined
+  readonly #monitor: HealthMonitor
+  /** Who is watched, and how. */
+  #health: ReadonlyMap<Backend, HealthOptions> = new Map()
   #running = false
 
   constructor(spec: PoolSpec, deps: PoolDependencies) {
@@ -71,6 +73,7 @@ export class Pool {
     this.#retries = new RetryBudget(spec.retryBudget, deps.clock)
     this.#deps = deps
     this.#spec = spec
+    this.#monitor = new HealthMonitor(spec.name, deps, this.#healthChanged)
     this.#memories = new Memories(deps.clock)
     this.#selector = new Selector(this.#selectorOptions(spec), { ...deps, memories: this.#memories })
     this.#apply(spec, this.diff(spec))
@@ -93,13 +96,13 @@ export class Pool {
   start(): void {
     if (this.#running) return
     this.#running = true
-    this.#monitor?.watch(this.#backends.values())
+    this.#monitor.watch(this.#health)
   }
 
   /** Stops the health loop and every timer of it. */
   stop(): void {
     this.#running = false
-    this.#monitor?.stop()
+    this.#monitor.stop()
   }
 
   /**
@@ -134,12 +137,12 @@ export class Pool {
     if (isRetry && !isAnswered) this.#retries.end(isItsFault ? 'inVain' : undefined)
     if (!isItsFault) return
     backend.counters.failures++
-    if (isTrouble(error)) this.#monitor?.report(backend, messageOf(error))
+    if (isTrouble(error)) this.#monitor.report(backend, messageOf(error))
   }
 
   /** What {@link reconfigure} would do. */
   diff(spec: PoolSpec): MembershipDiff {
-    return diffMembers(this.#backends, spec.backends)
+    return diffMembers(this.#backends, this.#spec.backends, spec.backends)
   }
 
   /** Kept backends keep their object: health, counters, leases, tunnels. @returns the backends that left */
@@ -163,9 +166,9 @@ export class Pool {
     this.#memories.retain(spec.sticky, this.#backends)
     for (const backend of removed) {
       backend.adminState = 'disabled'
-      this.#monitor?.forget(backend)
+      this.#monitor.forget(backend)
     }
-    this.#restartMonitor(spec.health)
+    this.#watch(spec)
     for (const backend of [...removed, ...kept.keys()]) this.#deps.onChange(backend, this)
     for (const { id } of removed) this.#deps.events.emit('backend:removed', { backend: id, pool: this.name })
     for (const { id } of fresh) this.#deps.events.emit('backend:added', { backend: id, pool: this.name })
@@ -175,20 +178,32 @@ export class Pool {
     return {
       ...{ name, policy, sticky, backends: this.#backends },
       lastResort: health?.lastResort ?? true,
-      retryAfter: Math.max(1, Math.ceil((health?.interval ?? 1_000) / 1_000)),
+      retryAfter: Math.max(1, Math.ceil((health?.interval.down ?? health?.interval.up ?? 1_000) / 1_000)),
     }
   }
 
-  #restartMonitor(options: HealthOptions | undefined): void {
-    if (!options) {
-      this.#monitor?.stop()
-      this.#monitor = undefined
-      for (const backend of this.#backends.values()) backend.health = 'up'
-      return
+  /** How a backend is watched; `undefined`: it is not. */
+  healthOf(backend: Backend): HealthOptions | undefined {
+    return this.#health.get(backend)
+  }
+
+  #watch({ health, backends }: PoolSpec): void {
+    const watched = new Map<Backend, HealthOptions>()
+    for (const spec of backends) {
+      const backend = this.#backends.get(spec.id)!
+      const own = healthOf(health, spec.health)
+      if (own) watched.set(backend, own)
+      else this.#takeForUp(backend)
     }
-    this.#monitor ??= new HealthMonitor(this.name, options, this.#deps, this.#healthChanged)
-    this.#monitor.options = options
-    if (this.#running) this.#monitor.watch(this.#backends.values())
+    this.#health = watched
+    if (this.#running) this.#monitor.watch(watched)
+  }
+
+  /** Nobody looks at it any more. */
+  #takeForUp(backend: Backend): void {
+    if (backend.health === 'up') return
+    backend.health = 'up'
+    backend.healthSince = this.#deps.clock.wallTime()
   }
 
   /** Sets what the operator wishes for one backend. */
@@ -196,12 +211,12 @@ export class Pool {
     backend.adminState = state
     this.#changed(backend)
     // Whoever takes it out of service may do something to it.
-    if (state === 'active') this.#monitor?.ask(backend)
+    if (state === 'active') this.#monitor.ask(backend)
   }
 
   /** Probes a backend at once. @returns settles when it is up; at once without a health loop. @throws see ProbeLoop */
   async whenUp(backend: Backend, signal?: AbortSignal): Promise<void> {
-    await this.#monitor?.whenUp(backend, signal)
+    await this.#monitor.whenUp(backend, signal)
   }
 
   readonly #healthChanged = (backend: Backend): void => {

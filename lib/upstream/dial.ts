@@ -16,24 +16,31 @@ export interface DialOptions {
   readonly signal?: AbortSignal
   /** The socket does not keep the process alive. */
   readonly unref?: boolean
+  /** Another port of the same host, without TLS. */
+  readonly port?: number | undefined
 }
 
 /**
  * Opens a connection to a backend, through the TLS handshake for `https://`.
  * @throws WslbError `WSLB_CONNECT_FAILED`, `WSLB_CONNECT_TIMEOUT`, `WSLB_NO_RESOURCES`, `WSLB_CLIENT_GONE` (aborted)
  */
-export function dial(backend: Backend, { clock, timeout, signal, unref }: DialOptions): Promise<Socket> {
+export function dial(backend: Backend, options: DialOptions): Promise<Socket> {
+  const { clock, timeout, signal, unref, port } = options
+  const isPlain = port !== undefined || backend.url.protocol === 'http:'
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(gone())
-    const socket = open(backend)
+    const socket = isPlain ? openPlain(backend, port) : openTls(backend)
     if (unref) socket.unref()
     const timer = clock.schedule(timeout, () =>
       fail(
-        new WslbError('WSLB_CONNECT_TIMEOUT', `no connection to ${backend.url.host} within ${timeout} ms`),
+        new WslbError(
+          'WSLB_CONNECT_TIMEOUT',
+          `no connection to ${placeOf(backend, port)} within ${timeout} ms`,
+        ),
       ),
     )
     const onAbort = () => fail(gone())
-    const onError = (error: Error) => fail(dialError(backend, error))
+    const onError = (error: Error) => fail(dialError(placeOf(backend, port), error))
     const settle = () => {
       timer.cancel()
       signal?.removeEventListener('abort', onAbort)
@@ -46,7 +53,7 @@ export function dial(backend: Backend, { clock, timeout, signal, unref }: DialOp
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     socket.once('error', onError)
-    socket.once(backend.url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+    socket.once(isPlain ? 'connect' : 'secureConnect', () => {
       settle()
       resolve(socket)
     })
@@ -59,12 +66,22 @@ function gone(): WslbError {
   return new WslbError('WSLB_CLIENT_GONE', 'aborted while connecting to the backend')
 }
 
-function open(backend: Backend): Socket {
-  const { hostname, port, protocol } = backend.url
-  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-  if (protocol === 'http:') {
-    return connectTcp({ host, port: Number(port || 80), noDelay: true, keepAlive: true, allowHalfOpen: true })
-  }
+/** For people. */
+function placeOf({ url: { host, hostname } }: Backend, port: number | undefined): string {
+  return port === undefined ? host : `${hostname}:${port}`
+}
+
+/** As a socket wants it: IPv6 without brackets. */
+function hostOf({ url: { hostname } }: Backend): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+}
+
+function openPlain(backend: Backend, port = Number(backend.url.port || 80)): Socket {
+  return connectTcp({ host: hostOf(backend), port, noDelay: true, keepAlive: true, allowHalfOpen: true })
+}
+
+function openTls(backend: Backend): Socket {
+  const host = hostOf(backend)
   const { tls } = backend.settings
   const servername = tls?.servername ?? host
   const kept = sessions.get(backend)
@@ -72,7 +89,7 @@ function open(backend: Backend): Socket {
   const session = kept?.tls === tls ? kept?.ticket : undefined
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
     host,
-    port: Number(port || 443),
+    port: Number(backend.url.port || 443),
     allowHalfOpen: true,
     ALPNProtocols: ['http/1.1'],
     secureContext: contextFor(tls),
@@ -105,10 +122,10 @@ function contextFor(tls: BackendTls | undefined): SecureContext {
 /** Our own shortage, not the backend's fault. */
 const SHORTAGE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 
-function dialError(backend: Backend, error: NodeJS.ErrnoException): WslbError {
+function dialError(place: string, error: NodeJS.ErrnoException): WslbError {
   // With several addresses Node tries each and reports them together, with an empty message.
   const errors = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [error]
-  const message = errors.map(messageOf).join(', ') || `cannot connect to ${backend.url.host}`
+  const message = errors.map(messageOf).join(', ') || `cannot connect to ${place}`
   const shortage = errors.some(({ code = '' }) => SHORTAGE.has(code))
   return new WslbError(shortage ? 'WSLB_NO_RESOURCES' : 'WSLB_CONNECT_FAILED', message, { cause: error })
 }

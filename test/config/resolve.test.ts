@@ -1,5 +1,6 @@
 import t from 'tap'
 import { type Config } from '../../lib/config/config.ts'
+import { healthOf } from '../../lib/health/options.ts'
 import { ConfigError } from '../../lib/core/errors.ts'
 import { resolveConfig, resolveDrain } from '../../lib/config/resolve.ts'
 import { stickyCookie } from '../../lib/sticky/cookie.ts'
@@ -51,7 +52,15 @@ t.test('the smallest config gets every default', async (t) => {
   t.equal(pool!.rebalance, undefined)
   t.same(pool!.retryBudget, { share: 0.5, minPerSecond: 10, window: 10_000 })
   t.match(pool!.health, {
-    ...{ interval: 10_000, timeout: 5_000, debounce: 10_000, rise: 1, lastResort: true, onDown: 'drain' },
+    ...{
+      interval: { up: 10_000 },
+      timeout: 5_000,
+      debounce: 10_000,
+      rise: 1,
+      lastResort: true,
+      onDown: 'drain',
+    },
+    ...{ probe: 'http', fall: 1 },
   })
   const [backend] = pool!.backends
   t.equal(backend!.id, '127.0.0.1:3000')
@@ -89,8 +98,8 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
     balance: policy,
     sticky: [strategy, 'cookie'],
     health: {
-      ...{ probe, interval: '1m', timeout: '500ms', debounce: 0, rise: 2, lastResort: false },
-      onDown: 'keep',
+      ...{ probe, interval: '1m', timeout: '500ms', debounce: 0, fall: 3, rise: 2, lastResort: false },
+      ...{ onDown: 'keep', port: 9000 },
     },
     rebalance: { tolerance: 0, perMinute: 600, minAge: '5s' },
     retryBudget: false,
@@ -115,7 +124,16 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.equal(named.default!.policy, policy)
   t.equal(named.default!.sticky[0], strategy)
   t.same(named.default!.health, {
-    ...{ probe, interval: 60_000, timeout: 500, debounce: 0, rise: 2, lastResort: false, onDown: 'keep' },
+    ...{
+      probe,
+      interval: { up: 60_000 },
+      timeout: 500,
+      debounce: 0,
+      rise: 2,
+      lastResort: false,
+      onDown: 'keep',
+    },
+    ...{ fall: 3, port: 9000 },
   })
   t.match(named.default!.backends, [
     { id: 'blue', settings: { weight: 2, maxConnections: 5, maxHandshakesPerSecond: 200, backup: true } },
@@ -228,6 +246,11 @@ t.test('an unknown key that is like no other names those that exist', async (t) 
   )
 })
 
+/** One backend with a health of its own. */
+function withHealth(own: unknown, health: unknown = {}) {
+  return { backends: [{ url: 'http://a', health: own }], health }
+}
+
 t.test('what is wrong is said in the words of the option', async (t) => {
   const cases: [config: object, path: string, message: RegExp][] = [
     [{ backends: ['localhost:3000'] }, 'backends[0]', /did you mean "http:\/\/localhost:3000"/],
@@ -264,7 +287,33 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, sticky: ['cookie', {}] }, 'sticky[1]', /find function/],
     [{ ...minimal, health: { interval: 0 } }, 'health.interval', /^got 0; .*above 0/],
     [{ ...minimal, health: { timeout: '5 sec' } }, 'health.timeout', /"500ms", "10s", "5m", "1h"/],
-    [{ ...minimal, health: { probe: 'tcp' } }, 'health.probe', /"http", or a function/],
+    [{ ...minimal, health: { probe: 'htpp' } }, 'health.probe', /did you mean "http"/],
+    [{ ...minimal, health: { probe: 1 } }, 'health.probe', /"http", "tcp", "websocket", or a function/],
+    [
+      { ...minimal, health: { probe: 'tcp', path: '/' } },
+      'health.path',
+      /only for probe "http" or "websocket"/,
+    ],
+    [{ ...minimal, health: { probe: 'websocket', expect: 200 } }, 'health.expect', /only for probe "http"$/],
+    [{ ...minimal, health: { ping: true } }, 'health.ping', /only for probe "websocket"/],
+    [{ ...minimal, health: { port: 0 } }, 'health.port', /1 to 65535/],
+    [{ ...minimal, health: { fall: 0 } }, 'health.fall', /1 or more/],
+    [{ ...minimal, health: { interval: { dwon: '1s' } } }, 'health.interval.dwon', /did you mean "down"/],
+    [{ ...minimal, health: { interval: { suspect: 0 } } }, 'health.interval.suspect', /above 0/],
+    [{ ...minimal, health: { expect: { body: '' } } }, 'health.expect.body', /not empty/],
+    [{ ...minimal, health: { expect: { status: 99 } } }, 'health.expect.status', /100 to 599/],
+    [{ ...minimal, health: { expect: { bdy: 'x' } } }, 'health.expect.bdy', /did you mean "body"/],
+    [{ ...minimal, health: { method: 'HEAD', expect: { body: 'x' } } }, 'health.method', /method: "GET"/],
+    [withHealth(true), 'backends[0].health', /an object, or false/],
+    [withHealth({ interval: 0 }), 'backends[0].health.interval', /above 0/],
+    [withHealth({ lastResort: true }), 'backends[0].health.lastResort', /about the whole pool/],
+    [withHealth({ probe: 'tcp', path: '/' }), 'backends[0].health.path', /only for probe/],
+    [
+      withHealth({ path: '/x' }, { probe: 'tcp' }),
+      'backends[0].health.path',
+      /only for probe .*say probe as well/,
+    ],
+    [withHealth({ expect: { body: 'x' } }, { method: 'HEAD' }), 'backends[0].health.method', /method: "GET"/],
     [{ ...minimal, health: { probe: async () => {}, path: '/x' } }, 'health.path', /only for probe "http"/],
     [{ ...minimal, health: { path: 'x' } }, 'health.path', /^got "x"; expected a path/],
     [{ ...minimal, health: { headers: { 'a b': 'c' } } }, 'health.headers["a b"]', /header name/],
@@ -390,6 +439,25 @@ t.test('pools do not share a cookie', async (t) => {
     ({ name }) => name === 'a;b',
   )!.sticky[0]!.remember!(plainRequest(), plainBackend('x'))
   t.match(cookie, /^server-a%3Bb=/)
+})
+
+t.test('a backend says what it has otherwise than its pool', async (t) => {
+  const healthOfFirst = (own: object | false, health: object | false) => {
+    const [pool] = resolveConfig(withHealth(own, health)).pools
+    return healthOf(pool!.health, pool!.backends[0]!.health)
+  }
+  const pool = { path: '/up', timeout: '1s', interval: { up: '1m', down: '2s' } } as const
+  t.match(healthOfFirst({ path: '/own', interval: { suspect: '1s' } }, pool), {
+    ...{ probe: 'http', path: '/own', timeout: 1_000 },
+    interval: { up: 60_000, suspect: 1_000, down: 2_000 },
+  })
+  t.match(healthOfFirst({ interval: '5s' }, pool), { interval: { up: 5_000, down: 2_000 } })
+  const other = healthOfFirst({ probe: 'tcp', port: 81 }, pool)!
+  t.match(other, { probe: 'tcp', port: 81, timeout: 1_000 })
+  t.notOk('path' in other, 'a path is none of its business')
+  t.equal(healthOfFirst(false, pool), undefined)
+  t.match(healthOfFirst({ path: '/own' }, false), { path: '/own', timeout: 5_000 }, 'it alone is watched')
+  t.equal(resolveConfig(withHealth({ path: '/x' })).pools[0]!.health!.path, undefined)
 })
 
 t.test('resolving changes nothing in what it was given', async (t) => {

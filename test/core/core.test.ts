@@ -63,14 +63,14 @@ t.test('a listener that throws breaks neither the others nor who emits', async (
   const events = new Events((error, name) => thrown.push(name, error))
   const heard: string[] = []
   const who = { backend: 'a', pool: 'default' }
-  events.on('backend:up', () => {
+  events.on('backend:added', () => {
     throw new Error('mine')
   })
-  events.on('backend:up', ({ backend }) => heard.push(backend))
-  events.once('backend:up', () => heard.push('once'))
-  events.emit('backend:up', who)
-  events.emit('backend:up', who)
+  events.on('backend:added', ({ backend }) => heard.push(backend))
+  events.once('backend:added', () => heard.push('once'))
+  events.emit('backend:added', who)
+  events.emit('backend:added', who)
   t.same(heard, ['a', 'once', 'a'])
-  t.match(thrown, ['backend:up', { message: 'mine' }, 'backend:up', { message: 'mine' }])
+  t.match(thrown, ['backend:added', { message: 'mine' }, 'backend:added', { message: 'mine' }])
   t.notOk(events.wants('backend:down'))
 })

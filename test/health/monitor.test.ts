@@ -3,20 +3,11 @@ import { type Backend } from '../../lib/core/backend.ts'
 import { type EventName } from '../../lib/core/events.ts'
 import { type Dial, HealthMonitor } from '../../lib/health/monitor.ts'
 import { WslbError } from '../../lib/core/errors.ts'
-import { type HealthOptions } from '../../lib/health/options.ts'
+import { DEFAULT_HEALTH, type HealthOptions } from '../../lib/health/options.ts'
 import { type ProbeContext } from '../../lib/health/probe.ts'
 import { ManualClock, settled } from '../support/clock.ts'
 import { hostileValues } from '../support/hostile-values.ts'
 import { plainBackend } from '../support/plain.ts'
-
-const DEFAULTS = {
-  interval: 10_000,
-  timeout: 5_000,
-  debounce: 10_000,
-  rise: 1,
-  lastResort: true,
-  onDown: 'drain' as const,
-}
 
 const unused: Dial = () => Promise.reject(new Error('unused'))
 
@@ -37,9 +28,12 @@ function watched({ dial = unused, ...options }: Partial<HealthOptions & { dial: 
     after: <T>(change: () => T) => change(),
   }
   const deps = { events, clock, random: () => 0.5, dial }
-  const monitor = new HealthMonitor('default', { ...DEFAULTS, probe, ...options }, deps, () => {})
-  monitor.watch([backend])
-  return { clock, backend, told, state, monitor }
+  const monitor = new HealthMonitor('default', deps, () => {})
+  const defaults = { ...DEFAULT_HEALTH, probe, ...options }
+  const configure = (more: Partial<HealthOptions> = {}) =>
+    monitor.watch(new Map([[backend, { ...defaults, ...more }]]))
+  configure()
+  return { clock, backend, told, state, monitor, configure }
 }
 
 t.test('the first failed probe makes an up backend suspect', async (t) => {
@@ -130,7 +124,7 @@ t.test('while down it is probed every interval; rise successes in a row bring it
   t.equal(backend.health, 'down', 'two, a failure, two')
   await clock.advance(10_000)
   t.equal(backend.health, 'up')
-  t.equal(told.at(-1), 'backend:up')
+  t.equal(told.at(-1), 'backend:up probe: answered 500')
 })
 
 t.test('a probe that never settles has failed at its timeout, and the next waits for it', async (t) => {
@@ -144,7 +138,7 @@ t.test('a probe that never settles has failed at its timeout, and the next waits
         resolve()
       })
     })
-  const { clock, backend, told } = watched({ probe, interval: 1_000, timeout: 5_000 })
+  const { clock, backend, told } = watched({ probe, interval: { up: 1_000 }, timeout: 5_000 })
   await clock.advance(4_000)
   t.equal(backend.health, 'up')
   await clock.advance(1_600)
@@ -200,11 +194,19 @@ t.test('a probe that failed for want of something of ours says nothing: no healt
   short = false
   await clock.advance(10_000)
   t.equal(backend.health, 'up', 'the success before the shortage still counts')
-  t.same(told, ['backend:suspect reset', 'backend:down probe: answered 500', 'backend:up'])
+  t.same(told, [
+    'backend:suspect reset',
+    'backend:down probe: answered 500',
+    'backend:up probe: answered 500',
+  ])
 })
 
 t.test('a backend that is asked for is probed at once, and often until it is up', async (t) => {
-  const { clock, backend, state, monitor } = watched({ interval: 3_600_000, debounce: 2_000, rise: 2 })
+  const { clock, backend, state, monitor } = watched({
+    interval: { up: 3_600_000 },
+    debounce: 2_000,
+    rise: 2,
+  })
   await clock.advance(1_000)
   state.well = false
   monitor.ask(backend)

@@ -263,7 +263,7 @@ t.test('backends come and go in words, named with their pool outside the default
     closing: 0,
     over: 0,
   })
-  events.emit('backend:up', { backend: 'red', pool: 'chat' })
+  events.emit('backend:up', { backend: 'red', pool: 'chat', downFor: 83_000, reason: 'gone' })
   events.emit('backend:added', blue)
   events.emit('backend:draining', blue)
   events.emit('drain:progress', { target: 'blue', left: 311, remaining: 83_400 })
@@ -284,7 +284,7 @@ t.test('backends come and go in words, named with their pool outside the default
       'warn backend blue: 1 200 tunnels asked, 0 answer, 1 200 closing over 5 s',
       'warn backend blue: 4 tunnels cut',
       'info backend chat/red: 1 tunnel kept',
-      'info backend chat/red up',
+      'info backend chat/red up after 1 min 23 s',
       'info backend blue added',
       'info draining blue: 311 left, 84 s',
       'info stopping: 5 left, 0 s',

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { DEFAULT_HEALTH } from '../../lib/health/options.ts'
 import { WslbError } from '../../lib/core/errors.ts'
 import { type Policy } from '../../lib/balancing/policy.ts'
 import { Candidates } from '../../lib/pool/candidates.ts'
@@ -160,13 +161,8 @@ t.test('reloads that change nothing put no probe off: a backend that dies silent
       { a: {} },
       {
         health: {
-          probe,
-          interval: 500,
-          timeout: 400,
-          debounce: 1_000,
-          rise: 1,
-          lastResort: true,
-          onDown: 'keep',
+          ...DEFAULT_HEALTH,
+          ...{ probe, interval: { up: 500 }, timeout: 400, debounce: 1_000 },
         },
       },
     )
