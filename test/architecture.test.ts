@@ -8,7 +8,7 @@ import t from 'tap'
  */
 const LAYERS = [
   ['core'],
-  ['protocol'],
+  ['protocol', 'files'],
   ['balancing', 'sticky', 'discovery', 'health', 'upstream', 'listener'],
   ['pool'],
   ['proxy'],

@@ -52,13 +52,14 @@ const backendObject: Rule<BackendSpec> = object('a url, or an object with a url'
   maxConnections: limit.default(Infinity),
   maxHandshakesPerSecond: limit.default(Infinity),
   backup: boolean.default(false),
+  host: text.optional(),
   tls: tls.optional(),
   health: healthOverride.optional(),
-}).transform(({ url, id, tls, health, ...settings }, context) => {
+}).transform(({ url, id, host, tls, health, ...settings }, context) => {
   if (tls && url.protocol === 'http:') {
     context.addIssue({ code: 'custom', path: ['tls'], message: 'is only for an https:// backend' })
   }
-  return { id: id ?? defaultId(url), url, settings: { ...settings, tls }, health }
+  return { id: id ?? defaultId(url), url, settings: { ...settings, host, tls }, health }
 })
 
 const backendUrl: Rule<BackendSpec> = url.transform((url) => ({
@@ -69,6 +70,7 @@ const backendUrl: Rule<BackendSpec> = url.transform((url) => ({
     maxConnections: Infinity,
     maxHandshakesPerSecond: Infinity,
     backup: false,
+    host: undefined,
     tls: undefined,
   },
 }))

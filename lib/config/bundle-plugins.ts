@@ -4,8 +4,8 @@ import { dirname, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Loader, type Plugin } from 'esbuild'
 import { messageOf } from '../core/errors.ts'
-import { digest, digestOf } from './digest.ts'
-import { readRegularFile } from './regular-file.ts'
+import { digest, digestOf } from '../files/digest.ts'
+import { readRegularFile } from '../files/regular-file.ts'
 
 /**
  * `import … from 'wslb'` in a config means the wslb that loads it, wherever that is installed (npx, global, a clone):

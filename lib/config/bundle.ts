@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 import { build, type BuildFailure, type Message } from 'esbuild'
 import { absolutePackages, ORIGINAL_PATHS, ownPackage, readInputs } from './bundle-plugins.ts'
-import { digestOf, TEMPORARY_PREFIX } from './digest.ts'
+import { digestOf, TEMPORARY_PREFIX } from '../files/digest.ts'
 import { ConfigLoadError, type LoadFailure } from './load-error.ts'
 
 export interface Bundle {

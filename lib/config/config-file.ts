@@ -2,12 +2,12 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { balancerClosed } from '../core/errors.ts'
 import { certificateFiles } from './certificate-files.ts'
 import { type Config } from './config.ts'
-import { digestOf } from './digest.ts'
+import { digestOf } from '../files/digest.ts'
 import { Generations } from './generations.ts'
 import { type LoadedConfig } from './load.ts'
 import { ConfigLoadError } from './load-error.ts'
 import { explain } from './locate.ts'
-import { type Inputs, InputWatcher } from './watch.ts'
+import { type Inputs, InputWatcher } from '../files/watch.ts'
 
 export interface ConfigFileOptions<T> {
   /** Puts a reloaded config into service; when it throws or rejects, the old one stays. */

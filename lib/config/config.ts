@@ -153,6 +153,8 @@ export interface BackendObject {
   maxHandshakesPerSecond?: number
   /** Only used while no other backend of the pool is up. @default false */
   backup?: boolean
+  /** `Host` header of probes over HTTP, which `health.headers` wins over. @default host and port of the url */
+  host?: string
   /** TLS towards an `https://` backend. */
   tls?: BackendTls
   /** What it has otherwise than the `health` of its pool; `false`: it is not probed, and taken for up. */

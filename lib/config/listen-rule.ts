@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
 import { type Certificate, type ListenerOptions } from '../listener/options.ts'
-import { readRegularFile } from './regular-file.ts'
+import { readRegularFile } from '../files/regular-file.ts'
 import { depends, isObject, judged, list, mismatch, object, oneOf, type Rule, value, Wrong } from './rule.ts'
 import { host } from './values.ts'
 

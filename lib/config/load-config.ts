@@ -5,7 +5,7 @@ import { loadConfigFile } from './load.ts'
 export type LoadConfigOptions = Partial<ConfigContext>
 
 /**
- * Loads a config file, ready for `createBalancer` and `reload`. Relative certificate paths become absolute.
+ * Loads a config file, ready for `createBalancer` and `reload`. Relative paths of certificates and sources become absolute.
  * @param file @default the `lb.config.{ts,mts,js,mjs,json}` of the working directory
  * @throws ConfigError `WSLB_CONFIG_NOT_FOUND` or `WSLB_CONFIG_LOAD`
  */

@@ -1,5 +1,5 @@
 import { ConfigError } from '../core/errors.ts'
-import { readRegularFile } from './regular-file.ts'
+import { readRegularFile } from '../files/regular-file.ts'
 
 /** A place in a source file; line and column start at 1. */
 export interface SourcePlace {

@@ -2,17 +2,17 @@ import { dirname, extname, resolve } from 'node:path'
 import { transform, type TransformFailure } from 'esbuild'
 import { messageOf } from '../core/errors.ts'
 import { untilAborted } from '../core/until-aborted.ts'
-import { absoluteCertificates } from './certificate-files.ts'
+import { absolutePaths } from './absolute-paths.ts'
 import { type Config, type ConfigContext } from './config.ts'
-import { digest, digestOf } from './digest.ts'
+import { digest, digestOf } from '../files/digest.ts'
 import { notFound } from './find.ts'
 import { importBundle, placeOf, writeBundle } from './import-bundle.ts'
 import { ConfigLoadError } from './load-error.ts'
-import { readRegularFile } from './regular-file.ts'
+import { readRegularFile } from '../files/regular-file.ts'
 import { isObject, show } from './rule.ts'
 
 export interface LoadedConfig {
-  /** Not validated yet. Paths of certificates are absolute. */
+  /** Not validated yet. Paths of certificates and of file sources are absolute. */
   readonly config: Config
   /** Absolute path. */
   readonly file: string
@@ -35,7 +35,7 @@ export async function loadConfigFile(path: string, context: ConfigContext): Prom
     const message = `${file}: the default export is ${exported === undefined ? 'missing' : show(exported)}; write export default defineConfig({ … })`
     throw new ConfigLoadError([{ message }], inputs)
   }
-  return { config: absoluteCertificates(exported, dirname(file)), file, inputs }
+  return { config: absolutePaths(exported, dirname(file)), file, inputs }
 }
 
 function read(file: string): Buffer {

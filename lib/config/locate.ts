@@ -1,5 +1,5 @@
 import { ConfigError, type ConfigProblem, messageOf } from '../core/errors.ts'
-import { readRegularFile } from './regular-file.ts'
+import { readRegularFile } from '../files/regular-file.ts'
 
 /** The message of an error, with file:line before each problem of a config where that can be found. */
 export function explain(error: unknown, files: readonly string[]): string {

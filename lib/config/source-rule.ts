@@ -35,7 +35,7 @@ export const discovery = object('an object', {
   startTimeout: duration.default(5_000),
 })
 
-function isSource(given: unknown): given is SourceOf<unknown> {
+export function isSource(given: unknown): given is SourceOf<unknown> {
   return isObject(given) && typeof given.name === 'string' && typeof given.watch === 'function'
 }
 

@@ -36,6 +36,8 @@ export interface BackendSettings {
   readonly maxHandshakesPerSecond: number
   /** Used only while no other backend of the pool is up. */
   readonly backup: boolean
+  /** `Host` of probes; `undefined`: that of the url. */
+  readonly host: string | undefined
   readonly tls: BackendTls | undefined
 }
 

@@ -1,7 +1,8 @@
-import { type Duration, durationArgument } from '../core/duration.ts'
-import { ConfigError } from '../core/errors.ts'
+import { type Duration } from '../core/duration.ts'
 import { sleep } from '../core/sleep.ts'
 import { untilAborted } from '../core/until-aborted.ts'
+import { inTime } from './in-time.ts'
+import { period } from './period.ts'
 import { type SourceContext, type SourceOf } from './source.ts'
 
 /** Gives the backends of now. `signal` aborts when the answer would come too late. */
@@ -25,13 +26,13 @@ export function poll<Item>(
   fn: PollFunction<Item>,
   { every = '10s', timeout = '5s' }: PollOptions = {},
 ): SourceOf<Item> {
-  const [period, patience] = [positive('every', every), positive('timeout', timeout)]
+  const [pause, patience] = [period('every', every), period('timeout', timeout)]
   return {
     name: fn.name === '' ? 'poll' : `poll(${fn.name})`,
     async *watch(context) {
       for (;;) {
         yield await call(fn, patience, context)
-        await sleep(period * (0.9 + 0.2 * context.random()), context.clock, context.signal)
+        await sleep(pause * (0.9 + 0.2 * context.random()), context.clock, context.signal)
       }
     },
   }
@@ -40,33 +41,19 @@ export function poll<Item>(
 async function call<Item>(
   fn: PollFunction<Item>,
   timeout: number,
-  { signal, clock, report }: SourceContext,
+  context: SourceContext,
 ): Promise<readonly Item[]> {
-  const controller = new AbortController()
-  const giveUp = () => controller.abort(signal.reason)
-  signal.addEventListener('abort', giveUp)
-  let late: Error | undefined
-  const timer = clock.schedule(timeout, () => {
-    late = new Error(`no answer within ${timeout} ms`)
-    controller.abort(late)
-    // It may take its time to end, or never do.
-    report(late)
-  })
+  let answer: Promise<unknown> = Promise.resolve()
   try {
-    const list = await untilAborted((async () => fn({ signal: controller.signal }))(), signal)
-    if (late === undefined) return list
-    throw late
+    return await inTime(timeout, context, (signal) => {
+      const list = (async () => fn({ signal }))()
+      answer = list
+      return list
+    })
   } catch (error) {
-    // What it says about the abort is less than what we know.
-    throw late ?? error
-  } finally {
-    timer.cancel()
-    signal.removeEventListener('abort', giveUp)
+    context.report(error)
+    // It may take its time to end, or never do.
+    await untilAborted(answer, context.signal).catch(() => {})
+    throw error
   }
-}
-
-function positive(name: string, duration: Duration): number {
-  const ms = durationArgument(name, duration)
-  if (ms === 0) throw new ConfigError([{ path: name, message: 'got 0; expected a duration above 0' }])
-  return ms
 }

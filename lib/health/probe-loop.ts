@@ -156,13 +156,14 @@ export class ProbeLoop {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, dial } = this.#deps
     const { port } = this.#options
-    const { hostname, host } = this.#backend.url
+    const { url, settings } = this.#backend
+    const { hostname, host } = url
     this.#probe ??= probeOf(this.#options)
     await this.#probe(this.#backend, {
       signal,
       clock,
       dial: () => dial(this.#backend, signal, port),
-      host: port === undefined ? host : `${hostname}:${port}`,
+      host: settings.host ?? (port === undefined ? host : `${hostname}:${port}`),
     })
   }
 

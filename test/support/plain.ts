@@ -9,6 +9,7 @@ export function plainBackend(id: string, settings: Partial<BackendSettings> = {}
     maxConnections: Infinity,
     maxHandshakesPerSecond: Infinity,
     backup: false,
+    host: undefined,
     tls: undefined,
   }
   return new Backend(id, 'default', new URL('http://127.0.0.1:1'), { ...defaults, ...settings }, clock)
