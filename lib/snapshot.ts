@@ -76,6 +76,8 @@ export interface BackendSnapshot {
   readonly lastProbe: ProbeResult | null
   readonly adminState: AdminState
   readonly weight: number
+  /** How much of the weight counts now: less than 1 while it starts slowly. */
+  readonly ramp: number
   readonly backup: boolean
   /** `null`: unlimited. */
   readonly maxConnections: number | null
@@ -146,6 +148,7 @@ export function snapshotOf(
         lastProbe: backend.lastProbe ?? null,
         adminState,
         weight,
+        ramp: backend.ramp,
         backup,
         maxConnections: limitOf(maxConnections),
         maxHandshakesPerSecond: limitOf(maxHandshakesPerSecond),

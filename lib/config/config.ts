@@ -6,6 +6,7 @@ import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type PollFunction } from '../discovery/poll.ts'
 import { type SourceOf } from '../discovery/source.ts'
 import { type BackendHealthConfig, type HealthConfig } from './health-config.ts'
+import { type SlowStartConfig } from './slow-start-rule.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
 import { type Hooks, type RouteHooks } from '../proxy/hooks.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
@@ -19,8 +20,8 @@ export interface Config extends PoolConfig {
    */
   listen?: number | ListenConfig | readonly (number | ListenConfig)[]
   /**
-   * Several pools by name. `backends`, `balance`, `sticky`, `health`, `rebalance` and `retryBudget` at the top level are
-   * shorthand for one pool named `default`; both forms cannot be mixed for that name.
+   * Several pools by name. `backends`, `balance`, `sticky`, `health`, `rebalance`, `retryBudget` and `slowStart` at the top
+   * level are shorthand for one pool named `default`; both forms cannot be mixed for that name.
    */
   pools?: Readonly<Record<string, PoolConfig & { backends: NonNullable<PoolConfig['backends']> }>>
   /**
@@ -90,6 +91,12 @@ export interface PoolConfig {
    * backend answers costs nothing, one in vain costs one.
    */
   retryBudget?: false | RetryBudgetConfig
+  /**
+   * A backend that joins others that serve, or comes back from `down` or from a drain, gets its share little by little:
+   * a duration, or an object. Backends of the first config have all of theirs at once.
+   * @default false
+   */
+  slowStart?: false | Duration | SlowStartConfig
 }
 
 export interface RetryBudgetConfig {
@@ -185,7 +192,7 @@ export interface RouteConfig {
   hooks?: RouteHooks
 }
 
-export type { BackendHealthConfig, DrainConfig, HealthConfig }
+export type { BackendHealthConfig, DrainConfig, HealthConfig, SlowStartConfig }
 
 export interface AdmissionConfig {
   /** An upgrade waits that long at most for a token under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */

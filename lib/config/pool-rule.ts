@@ -11,6 +11,7 @@ import { type StickyStrategy } from '../sticky/strategy.ts'
 import { health } from './health-rule.ts'
 import { rebalance } from './rebalance-rule.ts'
 import { retryBudget } from './retries-rule.ts'
+import { slowStart } from './slow-start-rule.ts'
 import { backends, discovery } from './source-rule.ts'
 import { depends, isObject, list, object, oneOf, type Rule, value } from './rule.ts'
 
@@ -65,12 +66,14 @@ export const poolShape = {
   health: health.default(() => health.parse({})),
   rebalance: rebalance.default(false),
   retryBudget: retryBudget.default(RETRY_BUDGET_DEFAULTS),
+  slowStart: slowStart.default(false),
 }
 
 export const pool = object('an object with backends', poolShape)
 
 function isPolicy(given: unknown): given is Policy {
-  return isObject(given) && typeof given.name === 'string' && typeof given.pick === 'function'
+  if (!isObject(given) || typeof given.name !== 'string' || typeof given.pick !== 'function') return false
+  return given.loadChanged === undefined || typeof given.loadChanged === 'function'
 }
 
 function isStrategy(given: unknown): given is StickyStrategy {

@@ -24,7 +24,7 @@ function poolProblems(config: Raw): ConfigProblem[] {
     if (config.pools === undefined || (isObject(config.pools) && Object.keys(config.pools).length === 0)) {
       return [problem('backends', 'is missing; give backends: ["http://127.0.0.1:3000"], or pools by name')]
     }
-    return ['balance', 'sticky', 'health', 'rebalance', 'retryBudget', 'discovery']
+    return ['balance', 'sticky', 'health', 'rebalance', 'retryBudget', 'slowStart', 'discovery']
       .filter((key) => config[key] !== undefined)
       .map((key) => problem(key, 'has no effect without backends beside it; write it into each pool'))
   }

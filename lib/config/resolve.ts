@@ -124,7 +124,7 @@ function toRouteSpec(
 
 function toSpec(
   name: string,
-  { backends, discovery, balance, sticky, health, rebalance, retryBudget }: z.output<typeof pool>,
+  { backends, discovery, balance, sticky, health, rebalance, retryBudget, slowStart }: z.output<typeof pool>,
   isMain: boolean,
   baseDir: string,
 ): PoolSpec {
@@ -138,6 +138,7 @@ function toSpec(
     health: health || undefined,
     rebalance: rebalance || undefined,
     retryBudget: retryBudget || undefined,
+    slowStart: slowStart || undefined,
   }
 }
 

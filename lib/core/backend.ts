@@ -81,6 +81,10 @@ export class Backend {
   ramp = 1
   /** Leases held now: open tunnels, handshakes under way, requests under way. */
   load = 0
+  /** New WebSockets a second that it takes for now, before others are asked: while it starts slowly. */
+  startRate = Infinity
+  /** A token for each of those; nobody waits for it. */
+  readonly starts = new TokenBucket(() => this.startRate)
   /** Open tunnels, part of {@link load}. */
   tunnels = 0
   /** Upgrades that wait for a token here, part of {@link load}. */

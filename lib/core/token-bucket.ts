@@ -40,6 +40,11 @@ export class TokenBucket {
     return due
   }
 
+  /** Takes a token if nobody has to wait for it. */
+  takeIfThere(now: number): void {
+    if (this.wait(now) === 0) this.take(now)
+  }
+
   /**
    * A token that was taken in advance is not wanted any more. Only the last one can be had by somebody else: what comes
    * after another has been promised for its time already, and two that come instead of it would be too many.

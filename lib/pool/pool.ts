@@ -17,6 +17,7 @@ import { Selector, type SelectorOptions, type Tried } from './selector.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
 import { type RebalanceOptions } from './rebalance-options.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
+import { SlowStart, type SlowStartOptions } from './slow-start.ts'
 import { type Steering } from './steering.ts'
 
 /** What a pool is to be; everything in it may change at a reload. */
@@ -34,6 +35,8 @@ export interface PoolSpec {
   readonly rebalance: RebalanceOptions | undefined
   /** `undefined`: no limit. */
   readonly retryBudget: RetryBudgetOptions | undefined
+  /** `undefined`: who comes has all of its weight at once. */
+  readonly slowStart: SlowStartOptions | undefined
 }
 
 export interface PoolDependencies {
@@ -58,6 +61,7 @@ export class Pool {
   readonly #monitor: HealthMonitor
   /** Who is watched, and how. */
   #health: ReadonlyMap<Backend, HealthOptions> = new Map()
+  readonly #slowStart: SlowStart
   #running = false
 
   constructor(spec: PoolSpec, deps: PoolDependencies) {
@@ -76,6 +80,11 @@ export class Pool {
     this.#monitor = new HealthMonitor(spec.name, deps, this.#healthChanged)
     this.#memories = new Memories(deps.clock)
     this.#selector = new Selector(this.#selectorOptions(spec), { ...deps, memories: this.#memories })
+    this.#slowStart = new SlowStart({
+      clock: deps.clock,
+      backends: () => this.#backends.values(),
+      onStep: () => this.#selector.invalidate(),
+    })
     this.#apply(spec, this.diff(spec))
   }
 
@@ -99,10 +108,11 @@ export class Pool {
     this.#monitor.watch(this.#health)
   }
 
-  /** Stops the health loop and every timer of it. */
+  /** Stops the health loop, and every timer. */
   stop(): void {
     this.#running = false
     this.#monitor.stop()
+    this.#slowStart.stop()
   }
 
   /**
@@ -115,6 +125,8 @@ export class Pool {
     const { backend, setCookies } = this.#selector.select(request, tried, maxWait)
     const { handshakes } = backend
     const isFree = maxWait === undefined || handshakes.isUnlimited
+    if (maxWait !== undefined && backend.startRate < Infinity)
+      backend.starts.takeIfThere(this.#deps.clock.now())
     const tokenAt = isFree ? -Infinity : handshakes.take(this.#deps.clock.now())
     const isRetry = tried !== undefined
     if (isRetry) this.#retries.begin()
@@ -157,6 +169,8 @@ export class Pool {
     const fresh = added.map(
       ({ id, url, settings }) => new Backend(id, this.name, url, settings, this.#deps.clock),
     )
+    // Nobody else is there whose share would be the newcomers' for a while.
+    const isFirst = !this.#running || this.#backends.size === 0
     const members = new Map([...kept.keys(), ...fresh].map((backend) => [backend.id, backend]))
     // The order of the config is the order of round-robin and of snapshot().
     this.#backends = new Map(spec.backends.map(({ id }) => [id, members.get(id)!]))
@@ -167,8 +181,12 @@ export class Pool {
     for (const backend of removed) {
       backend.adminState = 'disabled'
       this.#monitor.forget(backend)
+      this.#slowStart.forget(backend)
     }
     this.#watch(spec)
+    this.#slowStart.options = spec.slowStart
+    for (const backend of kept.keys()) this.#slowStart.review(backend)
+    if (!isFirst) for (const backend of fresh) this.#slowStart.begin(backend)
     for (const backend of [...removed, ...kept.keys()]) this.#deps.onChange(backend, this)
     for (const { id } of removed) this.#deps.events.emit('backend:removed', { backend: id, pool: this.name })
     for (const { id } of fresh) this.#deps.events.emit('backend:added', { backend: id, pool: this.name })
@@ -226,6 +244,7 @@ export class Pool {
   }
 
   readonly #changed = (backend: Backend): void => {
+    this.#slowStart.review(backend)
     this.#selector.invalidate()
     this.#deps.onChange(backend, this)
   }

@@ -126,9 +126,10 @@ export class Selector {
 
   /** Whether its next handshake begins within that time. */
   #takes(backend: Backend, maxWait: number | undefined): boolean {
-    const { handshakes } = backend
-    if (maxWait === undefined || handshakes.isUnlimited) return true
-    return handshakes.wait(this.#clock.now()) <= maxWait
+    const { handshakes, starts } = backend
+    if (maxWait === undefined || (handshakes.isUnlimited && starts.isUnlimited)) return true
+    const now = this.#clock.now()
+    return starts.wait(now) === 0 && handshakes.wait(now) <= maxWait
   }
 
   #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Decision {

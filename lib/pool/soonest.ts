@@ -5,7 +5,7 @@ import { type Candidates } from './candidates.ts'
 /**
  * Who takes a handshake soonest: of the best candidates all that take one at once, or else those with the shortest
  * wait. When everybody there is busy for longer than `maxWait` the next best are asked, but not those that are down:
- * they are for the time when all are.
+ * they are for the time when all are. Whoever starts slowly and has got enough is asked when nobody else takes it.
  * @param now and `maxWait` in milliseconds
  * @throws WslbError `WSLB_TOO_MANY_HANDSHAKES`
  */
@@ -15,16 +15,36 @@ export function soonest(
   now: number,
   maxWait: number,
 ): readonly Backend[] {
+  const spared = ({ handshakes, starts }: Backend) =>
+    starts.wait(now) === 0 ? handshakes.wait(now) : Infinity
+  const found = shortest(candidates, tried, maxWait, spared)
+  if (found.backends) return found.backends
+  const { backends, wait } = shortest(candidates, tried, maxWait, ({ handshakes }) => handshakes.wait(now))
+  if (backends) return backends
+  throw tooManyHandshakes(wait)
+}
+
+interface Found {
+  readonly backends: readonly Backend[] | undefined
+  /** Milliseconds, the shortest of all that were asked. */
+  readonly wait: number
+}
+
+function shortest(
+  candidates: Candidates,
+  tried: ReadonlySet<Backend> | undefined,
+  maxWait: number,
+  waitOf: (backend: Backend) => number,
+): Found {
   const passed = new Set(tried)
   let shortest = Infinity
-  for (;;) {
+  for (let othersAreBusy = false; ; othersAreBusy = true) {
     const group = candidates.list(passed)
-    const othersAreBusy = shortest < Infinity
     if (group.length === 0 || (othersAreBusy && group[0]!.health === 'down'))
-      throw tooManyHandshakes(shortest)
-    const waits = group.map(({ handshakes }) => handshakes.wait(now))
-    const least = Math.min(...waits)
-    if (least <= maxWait) return group.filter((_, index) => waits[index] === least)
+      return { backends: undefined, wait: shortest }
+    const waits = group.map(waitOf)
+    const least = waits.reduce((least, wait) => Math.min(least, wait))
+    if (least <= maxWait) return { backends: group.filter((_, index) => waits[index] === least), wait: least }
     shortest = Math.min(shortest, least)
     for (const backend of group) passed.add(backend)
   }

@@ -26,6 +26,7 @@ export function spec(
     health: undefined,
     rebalance: undefined,
     retryBudget: undefined,
+    slowStart: undefined,
     ...over,
   }
 }
