@@ -10,9 +10,11 @@ import { plainBackend, plainRequest } from '../support/plain.ts'
 import { poolOf } from '../support/pool.ts'
 import { seededRandom } from '../support/random.ts'
 
-let turn = 0
 /** Every request is another client. */
-policyContract(() => hash({ key: () => String(turn++) }))
+policyContract(() => {
+  let turn = 0
+  return hash({ key: () => String(turn++) })
+})
 /** Nobody can be told from another. */
 policyContract(() => hash({ key: () => undefined }))
 
