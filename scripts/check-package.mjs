@@ -12,6 +12,7 @@ const temporary = mkdtempSync(join(tmpdir(), 'wslb-package-'))
 
 const CONSUMER = `
 import { createServer } from 'node:http'
+import { registerBackend, type Registration } from 'wslb/register'
 import { createBalancer, defineConfig, loadConfig, WslbError, type Config, type Plan } from 'wslb'
 
 const config = defineConfig({ listen: 0, backends: ['http://127.0.0.1:1', { id: 'b', url: 'http://127.0.0.1:2' }] })
@@ -27,6 +28,8 @@ export async function run(): Promise<Plan> {
     throw error instanceof WslbError ? new Error(error.code) : error
   }
 }
+
+export const register = (url: string): Registration => registerBackend({ redis: 'redis://127.0.0.1', url })
 
 const embedded = createBalancer(config)
 createServer((request, response) => {
