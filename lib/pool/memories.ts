@@ -21,8 +21,11 @@ export class Memories {
     return memory
   }
 
-  /** After a reload: what no strategy and no backend of the pool is concerned with any more is forgotten. */
-  retain(strategies: readonly StickyStrategy[], backends: ReadonlyMap<string, Backend>): void {
+  /**
+   * After the members or strategies of the pool have changed: what concerns none of them any more is forgotten.
+   * @param removed backends that have left
+   */
+  retain(strategies: readonly StickyStrategy[], removed: readonly Backend[]): void {
     const byName = new Map(strategies.map((strategy) => [strategy.name, strategy]))
     for (const [name, memory] of this.#byName) {
       const strategy = byName.get(name)
@@ -31,7 +34,7 @@ export class Memories {
         continue
       }
       memory.limits = strategy.memory ?? DEFAULT_LIMITS
-      memory.retain(backends)
+      memory.forget(removed)
     }
   }
 

@@ -177,7 +177,7 @@ export class Pool {
     this.#selector.options = this.#selectorOptions(spec)
     this.#spec = spec
     this.#retries.options = spec.retryBudget
-    this.#memories.retain(spec.sticky, this.#backends)
+    this.#memories.retain(spec.sticky, removed)
     for (const backend of removed) {
       backend.adminState = 'disabled'
       this.#monitor.forget(backend)

@@ -79,11 +79,10 @@ export class Memory implements StickyMemory {
     this.#trim(now)
   }
 
-  /** Forgets the backends that are not among these. */
-  retain(backends: ReadonlyMap<string, Backend>): void {
-    for (const entry of this.#entries.values()) {
-      if (backends.get(entry.backend.id) !== entry.backend) this.#delete(entry)
-    }
+  forget(backends: readonly Backend[]): void {
+    if (backends.length === 0) return
+    const gone = new Set(backends)
+    for (const entry of this.#entries.values()) if (gone.has(entry.backend)) this.#delete(entry)
   }
 
   #hasLapsed({ seenAt }: Entry, now: number): boolean {

@@ -69,20 +69,17 @@ t.test('smaller limits count at once', async (t) => {
   t.equal(memory.size, 0)
 })
 
-t.test('backends that are not among the members are forgotten', async (t) => {
+t.test('backends that have left are forgotten', async (t) => {
   const { memory } = memoryOf()
   memory.set('a', red)
   memory.set('b', blue)
-  memory.retain(
-    new Map([
-      ['red', plainBackend('red')],
-      ['blue', blue],
-    ]),
-  )
-  t.equal(memory.get('a'), undefined, 'another backend of that id')
-  t.equal(memory.get('b'), blue)
+  memory.forget([red, plainBackend('blue')])
+  t.equal(memory.get('a'), undefined)
+  t.equal(memory.get('b'), blue, 'another backend of that id has left')
   memory.set('c', red)
   t.equal(memory.get('c'), red, 'the order is whole')
+  memory.forget([])
+  t.equal(memory.size, 2)
 })
 
 t.test('ids that nobody should send are not kept', async (t) => {

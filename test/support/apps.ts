@@ -34,7 +34,7 @@ export async function socketIoApp(t: Scope, id: string): Promise<App> {
 }
 
 /** A SockJS server at `/echo` that says its name and then every message back. */
-export async function sockJsApp(t: Scope, id: string): Promise<App> {
+export async function sockJsApp(t: Scope, id: string, options: SockJs.ServerOptions = {}): Promise<App> {
   const { url, die, server } = await mortal(t)
   const echo = ownSockJs().createServer({
     log: () => {},
@@ -42,6 +42,7 @@ export async function sockJsApp(t: Scope, id: string): Promise<App> {
     response_limit: 4_096,
     disconnect_delay: 3_000, // an EventSource waits a second before it comes back
     sockjs_url: '/sockjs.js',
+    ...options,
   })
   let clients = 0
   echo.on('connection', (connection) => {
