@@ -1,8 +1,10 @@
+import http from 'node:http'
 import { type Balancer } from '../../lib/balancer.ts'
 import { type Config } from '../../lib/config/config.ts'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type Scope, startBalancer } from '../support/balancer.ts'
 import { seededRandom } from '../support/random.ts'
+import { until } from '../support/until.ts'
 import { Ledger } from './ledger.ts'
 
 /** One of the three servers behind the balancer. */
@@ -45,6 +47,7 @@ export async function trio<S extends Server>(
   const load = (): Config => ({ backends, balance: 'random', health: false, ...config() })
   const started = await startBalancer(t, load(), { clock: systemClock, random: seededRandom(3) })
   const { balancer } = started
+  withOwnConnections(t, balancer)
   const refused: string[] = []
   let withCookie = 0
   balancer.on('request:done', ({ request, status, backend }) => {
@@ -67,6 +70,18 @@ export async function trio<S extends Server>(
     refused,
     reload: async () => void (await balancer.reload({ listen: LISTEN, ...load() })),
   }
+}
+
+/** Connections that clients keep for later are closed when the test is over; `fetch` closes its own after four seconds. */
+function withOwnConnections(t: Scope, balancer: Balancer): void {
+  const before = http.globalAgent
+  const agent = new http.Agent({ keepAlive: true })
+  http.globalAgent = agent
+  t.teardown(async () => {
+    http.globalAgent = before
+    agent.destroy()
+    await until(() => balancer.snapshot().connections === 0, 'every client to have left', 15_000)
+  })
 }
 
 /** What `startBalancer` listens on: a reload leaves it as it is. */
