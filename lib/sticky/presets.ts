@@ -1,3 +1,4 @@
+import { hashBy } from './hash-by.ts'
 import { learned } from './learned.ts'
 import { type StickyStrategy } from './strategy.ts'
 
@@ -14,6 +15,8 @@ export const PRESETS = {
   sockjs: { strategies: () => [learned('sockjs')], cookie: true },
   signalr: { strategies: () => [learned('signalr')], cookie: true },
   colyseus: { strategies: () => [learned('colyseus')], cookie: true },
+  // The path is the document: everybody who has it open must meet, whoever they are.
+  yjs: { strategies: () => [hashBy(({ path }) => path)], cookie: false },
 } as const satisfies Record<string, Preset>
 
 export type PresetName = keyof typeof PRESETS

@@ -44,7 +44,9 @@ export async function trio<S extends Server>(
   const servers: S[] = []
   for (const name of NAMES) servers.push(await serve(t, name))
   const backends = servers.map(({ id, url }) => ({ id, url }))
-  const load = (): Config => ({ backends, balance: 'random', health: false, ...config() })
+  // `fetch` keeps an idle connection for as long as it is told to.
+  const timeouts = { keepAlive: '5s' as const }
+  const load = (): Config => ({ backends, balance: 'random', health: false, timeouts, ...config() })
   const started = await startBalancer(t, load(), { clock: systemClock, random: seededRandom(3) })
   const { balancer } = started
   withOwnConnections(t, balancer)
@@ -72,7 +74,8 @@ export async function trio<S extends Server>(
   }
 }
 
-/** Connections that clients keep for later are closed when the test is over; `fetch` closes its own after four seconds. */
+/** Connections that clients keep for later are closed when the test is over; `fetch` closes its own a second before
+ * the balancer would. */
 function withOwnConnections(t: Scope, balancer: Balancer): void {
   const before = http.globalAgent
   const agent = new http.Agent({ keepAlive: true })
