@@ -61,6 +61,8 @@ export class Server {
     this.#balancer = createBalancer(config, { baseDir: this.#baseDir })
     this.#balancer.on('config:reject', ({ error }) => this.#told.add(error))
     const addresses = await this.#balancer.listen().catch(async (error: unknown) => {
+      // Its sources have been asked already.
+      await this.#balancer!.close()
       throw await withRival(error, this.#path)
     })
     if (this.#closing) {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { RedisServer } from '../support/redis-server.ts'
 import { run, Wslb } from './wslb.ts'
 
 const CONFIG = `
@@ -37,4 +38,13 @@ t.test('start, status, check and plan tell of a source', async (t) => {
     stdout:
       /\n\ndefault from poll\(directory\): last list \d+ s ago; since then: backends\[1\]: got "foo".*\n$/,
   })
+})
+
+t.test('a start that cannot bind ends, though a source is connected', async (t) => {
+  const server = await RedisServer.start(t)
+  await server.command('HSET', 'wslb:backends', 'a', '99999999999999 {"url":"http://127.0.0.1:1"}')
+  const config = `import { redis } from 'wslb'
+    export default { listen: { port: ${server.port}, host: '127.0.0.1' }, backends: redis({ url: '${server.url}' }) }`
+  const cwd = t.testdir({ 'lb.config.mjs': config })
+  t.match(await run(['start'], { cwd }), { code: 3 })
 })
