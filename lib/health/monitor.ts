@@ -94,6 +94,8 @@ export class HealthMonitor {
   }
 
   stop(): void {
+    // Or those who wait would begin as the others end.
+    this.#turns.clear()
     for (const backend of [...this.#loops.keys()]) this.forget(backend)
   }
 

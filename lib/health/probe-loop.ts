@@ -29,7 +29,7 @@ export class ProbeLoop {
   #running: AbortController | undefined
   /** The next probe comes when its place in the interval says so. */
   #settling: number | undefined
-  /** Health changed with the last probe. */
+  /** Health has changed since the probe before the last one. */
   #hasChanged = false
   #wasReported = false
   /** Who wants to know when it is up. */
@@ -171,7 +171,6 @@ export class ProbeLoop {
     const text = failure ? messageOf(failure.error) : null
     this.#backend.lastProbe = { at: this.#deps.clock.wallTime(), duration, failure: text }
     this.#wasReported = false
-    this.#hasChanged = false
     if (!failure) this.#state.succeeded()
     else if (isOurOwn(failure.error)) this.#state.unknown()
     else this.#state.failed(`probe: ${text}`)
@@ -181,12 +180,14 @@ export class ProbeLoop {
   /** Milliseconds from the beginning of this probe to that of the next one. */
   #next(wasLate: boolean): number {
     const settling = this.#settling
+    const hasChanged = this.#hasChanged
     this.#settling = undefined
+    this.#hasChanged = false
     const { health } = this.#backend
     if (health !== 'suspect' && this.#waiting.size === 0) {
       if (settling !== undefined && health === 'up') return settling
       // Whoever was late, or changed, was so together with others: the next probes are not to come together too.
-      if (wasLate || this.#hasChanged)
+      if (wasLate || hasChanged)
         return Math.min(this.#period() * this.#deps.random(), this.#state.left ?? Infinity)
     }
     return Math.min(this.#period(), this.#state.left ?? Infinity)
@@ -208,5 +209,5 @@ const SOON = 1_000
 
 /** A shortage of this machine (too many open files) says nothing about the backend. */
 function isOurOwn(error: unknown): boolean {
-  return isWslbError(error) && error.blame !== 'backend'
+  return isWslbError(error) && error.blame === 'internal'
 }

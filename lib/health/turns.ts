@@ -31,6 +31,11 @@ export class Turns {
     }
   }
 
+  /** Nobody who waits has a turn any more. */
+  clear(): void {
+    this.#queue.clear()
+  }
+
   #leave(): void {
     const [next] = this.#queue
     if (!next) {

@@ -12,7 +12,10 @@ import { plainBackend } from '../support/plain.ts'
 const unused: Dial = () => Promise.reject(new Error('unused'))
 
 /** A monitor of one backend whose probes say what the test wants; jitter is at its middle. */
-function watched({ dial = unused, ...options }: Partial<HealthOptions & { dial: Dial }> = {}) {
+function watched(
+  { dial = unused, ...options }: Partial<HealthOptions & { dial: Dial }> = {},
+  onEvent: (event: object) => void = () => {},
+) {
   const clock = new ManualClock()
   const backend = plainBackend('a')
   const told: string[] = []
@@ -22,8 +25,10 @@ function watched({ dial = unused, ...options }: Partial<HealthOptions & { dial: 
     if (!state.well) throw new Error('answered 500')
   }
   const events = {
-    emit: (name: EventName, event: object) =>
-      void told.push('reason' in event ? `${name} ${String(event.reason)}` : name),
+    emit: (name: EventName, event: object) => {
+      onEvent(event)
+      told.push('reason' in event ? `${name} ${String(event.reason)}` : name)
+    },
     wants: () => true,
     after: <T>(change: () => T) => change(),
   }
@@ -260,4 +265,102 @@ t.test('whoever waits for a backend is told when it is in vain', async (t) => {
   await t.rejects(gone, { code: 'WSLB_CLOSED' })
   await monitor.whenUp(backend)
   t.equal(clock.pending, 0)
+})
+
+t.test('down only after so many failures in a row, whatever the debounce', async (t) => {
+  const { clock, backend, told, state, monitor } = watched({
+    fall: 3,
+    debounce: 1_000,
+    interval: { up: 4_000 },
+  })
+  await clock.advance(3_000)
+  state.well = false
+  for (let request = 0; request < 1_000; request++) monitor.report(backend, 'reset')
+  // A tenth of the debounce apart: one failure seen by traffic, two by probes.
+  await clock.advance(900)
+  t.equal(backend.health, 'suspect', 'three failures, but no second yet')
+  await clock.advance(100)
+  t.match([backend.health, told.length], ['down', 2])
+})
+
+t.test(
+  'a debounce that has passed waits for the last failure; a success in between begins anew',
+  async (t) => {
+    const options = { fall: 3, debounce: 1_000, interval: { up: 60_000, suspect: 2_000 } }
+    const { clock, backend, state, monitor } = watched(options)
+    await clock.advance(1_000)
+    state.well = false
+    monitor.report(backend, 'reset')
+    for (let request = 0; request < 100; request++) monitor.report(backend, 'reset')
+    await clock.advance(1_900)
+    t.equal(backend.health, 'suspect', 'a burst is one failure, and the first probe the second')
+    await clock.advance(200)
+    t.equal(backend.health, 'down')
+  },
+)
+
+t.test('each health has its interval', async (t) => {
+  const interval = { up: 20_000, suspect: 500, down: 2_000 }
+  const { clock, state, backend, monitor } = watched({ interval, debounce: 5_000 })
+  await clock.advance(10_000)
+  const count = async (milliseconds: number) => {
+    const before = state.probes
+    await clock.advance(milliseconds)
+    return state.probes - before
+  }
+  t.equal(await count(60_000), 3)
+  state.well = false
+  await clock.advance(20_000)
+  t.equal(backend.health, 'down')
+  t.equal(await count(20_000), 10)
+  state.well = true
+  await clock.advance(2_000)
+  t.equal(backend.health, 'up')
+  state.well = false
+  monitor.report(backend, 'reset')
+  t.equal(await count(3_000), 7, 'one at once, and then')
+  t.equal(backend.health, 'suspect')
+})
+
+t.test('how the last probe went is there to be seen, and since when it is what it is', async (t) => {
+  const { clock, backend, state } = watched({ debounce: 0 })
+  t.match([backend.lastProbe, backend.healthSince], [undefined, Number])
+  await clock.advance(1_000)
+  t.same(backend.lastProbe, { at: 500, duration: 0, failure: null })
+  state.well = false
+  await clock.advance(10_000)
+  t.match(backend.lastProbe, { failure: 'answered 500' })
+  t.match([backend.health, backend.healthSince], ['down', 6_000])
+})
+
+t.test('up tells for how long it was down', async (t) => {
+  const events: object[] = []
+  const { clock, state } = watched({ debounce: 0 }, (event) => void events.push(event))
+  state.well = false
+  await clock.advance(30_000)
+  state.well = true
+  await clock.advance(10_000)
+  t.match(events.at(-1), { backend: 'a', reason: 'probe: answered 500', downFor: 35_100 })
+})
+
+t.test('other options count from the next probe on, and change no health', async (t) => {
+  const asked: string[] = []
+  const probeNamed = (name: string) => async () => {
+    asked.push(name)
+    if (name === 'old') throw new Error('old')
+  }
+  const { clock, backend, told, configure } = watched({ probe: probeNamed('old'), debounce: 0 })
+  await clock.advance(1_000)
+  t.equal(backend.health, 'down')
+  const before = told.length
+  configure({ probe: probeNamed('new') })
+  t.match([backend.health, told.length], ['down', before])
+  await clock.advance(1_000)
+  t.match([backend.health, asked.at(-1)], ['up', 'new'])
+})
+
+t.test('a probe that cannot be made is a failed one', async (t) => {
+  const { clock, backend } = watched({ probe: 'http', method: 'HEAD', expect: { body: 'x' } })
+  await clock.advance(600)
+  t.match([backend.health, backend.trouble], ['suspect', /write method: "GET"/])
 })
