@@ -8,9 +8,15 @@ export function random(): Policy {
   /** Prefix sums of the weights; `undefined` when all are equal. */
   function prefixSums(backends: readonly Backend[]): Float64Array | undefined {
     if (sums.has(backends)) return sums.get(backends)
+    const result = new Float64Array(backends.length)
+    const first = backends[0]!.weight
     let total = 0
-    const result = Float64Array.from(backends, ({ weight }) => (total += weight))
-    const uniform = backends.every(({ weight }) => weight === backends[0]!.weight)
+    let uniform = true
+    for (let index = 0; index < result.length; index++) {
+      const { weight } = backends[index]!
+      uniform &&= weight === first
+      result[index] = total += weight
+    }
     sums.set(backends, uniform ? undefined : result)
     return uniform ? undefined : result
   }

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { transform } from 'esbuild'
+import t from 'tap'
+import { type Policy } from '../../lib/balancing/policy.ts'
+import { plainBackend, plainRequest } from '../support/plain.ts'
+import { policyContract } from '../contract/policy.ts'
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/balancing.md'), 'utf8')
+const [, source = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? []
+const { code } = await transform(source, { loader: 'ts' })
+const { byEffort } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+  byEffort: Policy
+}
+
+policyContract(() => byEffort)
+
+t.test('the policy of the page looks at the request', async (t) => {
+  const [light, heavy] = [
+    plainBackend('light'),
+    Object.assign(plainBackend('heavy', { weight: 10 }), { load: 50 }),
+  ]
+  const pickFor = (url: string) => {
+    const draws = [0, 0.9]
+    return byEffort.pick([light, heavy], plainRequest({ url }), () => draws.shift()!).id
+  }
+  t.equal(pickFor('/'), 'light')
+  t.equal(pickFor('/export'), 'heavy')
+})
