@@ -14,6 +14,7 @@ import { replayAsRequest } from './listener/replay.ts'
 import { BalancerLog } from './observe/balancer-log.ts'
 import { asksForWebSocket } from './protocol/handshake.ts'
 import { type Controls, type RebalanceResult } from './proxy/controls.ts'
+import { acquireNow } from './proxy/select.ts'
 import { Shutdown } from './proxy/shutdown.ts'
 import { type CloseReason } from './proxy/tunnel-options.ts'
 import { upgrade } from './proxy/upgrade.ts'
@@ -89,7 +90,7 @@ export class Balancer implements AsyncDisposable, Controls {
    */
   readonly handleRequest = (message: IncomingMessage, response: ServerResponse, next?: () => void): void => {
     const request = this.#engine.arrive(message)
-    if (next && !this.#engine.context.settings.router.match(request)) return next()
+    if (next && !this.#engine.context.settings.router.claims(request)) return next()
     void forward(this.#engine.context, request, message, response, false)
   }
 
@@ -109,22 +110,21 @@ export class Balancer implements AsyncDisposable, Controls {
       return true
     }
     const request = this.#engine.arrive(message)
-    if (!this.#engine.context.settings.router.match(request)) return false
+    if (!this.#engine.context.settings.router.claims(request)) return false
     void upgrade(this.#engine.context, request, socket, head)
     return true
   }
 
   /**
-   * Chooses a backend for a request that you forward yourself: stickiness, policy and health, nothing else.
+   * Chooses a backend for a request that you forward yourself: `hooks.select`, stickiness, policy and health, nothing else.
    * @throws WslbError `WSLB_NO_ROUTE`, `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES` (it cannot
-   *   wait), `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy or strategy of yours threw, or picked what is no candidate)
+   *   wait), `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy or strategy of yours threw, or picked what is no candidate),
+   *   `WSLB_HOOK_FAILED` (`hooks.select` did, or returned a promise), `WSLB_BAD_REQUEST` (an ambiguous path)
    */
   pick(message: IncomingMessage): Choice {
     const request = this.#engine.arrive(message)
     this.#assertOpen()
-    const { pool: from } = this.#engine.context.settings.router.route(request)
-    const maxWait = asksForWebSocket(message.headers.upgrade) ? 0 : undefined
-    const lease = from.acquire(request, undefined, maxWait)
+    const lease = acquireNow(request, this.#engine.context)
     const { id, pool, url } = lease.backend
     return {
       backend: { id, pool, url: url.origin },

@@ -79,7 +79,17 @@ export type { Probe, ProbeContext } from './health/probe.ts'
 export type { Controls, RebalanceResult } from './proxy/controls.ts'
 export type { DrainOrder } from './proxy/drain-order.ts'
 export type { CloseReason } from './proxy/tunnel-options.ts'
-export type { Hook, HookAnswer, HookContext, Hooks, RouteHooks } from './proxy/hooks.ts'
+export type {
+  Candidate,
+  Hook,
+  HookAnswer,
+  HookContext,
+  Hooks,
+  RequestHooks,
+  RouteHooks,
+  SelectContext,
+  SelectHook,
+} from './proxy/hooks.ts'
 export type {
   Message,
   MessageContext,

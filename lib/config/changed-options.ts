@@ -22,8 +22,15 @@ function comparable(config: ResolvedConfig): Record<string, unknown> {
   const { drain, websocket, attempts, admission, trustProxy } = config
   return {
     'listen.tls': listen.map(({ tls }) => tls),
-    routes: routes.map(({ host, path, pool }) => ({ host, path, pool })),
-    hooks: { ...hooks, onMessage: routes.map(({ onMessage }) => onMessage) },
+    routes: routes.map(({ name, host, path, method, header, pool }) => [
+      name,
+      host,
+      path,
+      method,
+      header,
+      pool,
+    ]),
+    hooks: { ...hooks, ofRoutes: routes.map(({ onMessage, select }) => ({ onMessage, select })) },
     timeouts: { ...timeouts, ...limits },
     ...{ drain, websocket, attempts, admission, trustProxy },
   }

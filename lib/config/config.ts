@@ -8,7 +8,9 @@ import { type SourceOf } from '../discovery/source.ts'
 import { type BackendHealthConfig, type HealthConfig } from './health-config.ts'
 import { type SlowStartConfig } from './slow-start-rule.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
-import { type Hooks, type RouteHooks } from '../proxy/hooks.ts'
+import { type Hooks } from '../proxy/hooks.ts'
+import { type HeaderCondition } from '../proxy/route-conditions.ts'
+import { type RouteConfig } from './route-config.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 
 /** What `lb.config.ts` exports, and what `createBalancer` and `reload` take. */
@@ -181,18 +183,7 @@ export interface ListenConfig {
   tls?: 'self-signed' | { cert: string; key: string }
 }
 
-export interface RouteConfig {
-  /** Exact name, or `*.example.com` for any name below it; the port is not compared. @default any */
-  host?: string
-  /** Exact path, or a prefix ending in `*`: `'/chat/*'` matches `/chat` and everything below it. @default any */
-  path?: string
-  /** Name of the pool. */
-  pool: string
-  /** Hooks for this route only. @default those of the config */
-  hooks?: RouteHooks
-}
-
-export type { BackendHealthConfig, DrainConfig, HealthConfig, SlowStartConfig }
+export type { BackendHealthConfig, DrainConfig, HeaderCondition, HealthConfig, RouteConfig, SlowStartConfig }
 
 export interface AdmissionConfig {
   /** An upgrade waits that long at most for a token under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */

@@ -1,4 +1,4 @@
-import { type Hook } from '../proxy/hooks.ts'
+import { type Hook, type SelectHook } from '../proxy/hooks.ts'
 import { type MessageHook, type MessageRule } from '../proxy/message-hook.ts'
 import { depends, isObject, object, oneOf, type Rule, value } from './rule.ts'
 import { count, fn } from './values.ts'
@@ -27,12 +27,18 @@ const onMessageHere: Rule<MessageRule | false> = depends<MessageRule | false>((g
   given === false ? value('', () => false as const) : onMessage,
 )
 
-export const hooks = object('an object with onRequest, onUpgrade, onMessage', {
+const selectHere: Rule<SelectHook | false> = value('a function, or false', (given) =>
+  given === false || typeof given === 'function' ? (given as SelectHook | false) : undefined,
+)
+
+export const hooks = object('an object with onRequest, onUpgrade, select, onMessage', {
   onRequest: fn<Hook>().optional(),
   onUpgrade: fn<Hook>().optional(),
+  select: fn<SelectHook>().optional(),
   onMessage: onMessage.optional(),
 })
 
-export const routeHooks = object('an object with onMessage', {
+export const routeHooks = object('an object with select, onMessage', {
+  select: selectHere.optional(),
   onMessage: onMessageHere.optional(),
 })

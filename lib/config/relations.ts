@@ -1,6 +1,7 @@
 import { type ConfigProblem } from '../core/errors.ts'
 import { defaultId } from './backend-rule.ts'
 import { closestTo } from './closest.ts'
+import { routeOrderProblems } from './route-relations.ts'
 import { isObject, show } from './rule.ts'
 
 type Raw = Readonly<Record<string, unknown>>
@@ -60,11 +61,12 @@ function routeProblems(config: Raw): ConfigProblem[] {
           ),
         ]
   }
-  return listOf(config.routes).flatMap((route, index) => {
+  const unknown = listOf(config.routes).flatMap((route, index) => {
     if (!isObject(route) || typeof route.pool !== 'string' || names.includes(route.pool)) return []
     const hint = closestTo(route.pool, names) || `; there is ${names.map(show).join(', ')}`
     return [problem(`routes[${index}].pool`, `there is no pool ${show(route.pool)}${hint}`)]
   })
+  return [...unknown, ...routeOrderProblems(listOf(config.routes))]
 }
 
 /** Two backends of one id. */

@@ -9,13 +9,14 @@ import { strategiesOf } from './strategies-of.ts'
 import { type DrainConfig } from './config.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
-import { type MessageRule } from '../proxy/message-hook.ts'
 import { type RouteSpec } from '../proxy/router.ts'
 import { type CloseReason, type TunnelTimes } from '../proxy/tunnel-options.ts'
 import { type ResolvedConfig } from './resolved.ts'
 import { isObject } from './rule.ts'
 import { type Backends } from './source-rule.ts'
-import { closing, drain, type route, schema } from './schema.ts'
+import { routeName } from './route-name.ts'
+import { type RouteRule } from './route-rule.ts'
+import { closing, drain, schema } from './schema.ts'
 import { toProblems } from './to-problems.ts'
 
 export interface ResolveOptions {
@@ -47,12 +48,14 @@ export function resolveConfig(
     return 'list' in backends ? overrideProblems(path, backends.list, health || undefined) : []
   })
   if (misfits.length > 0) throw new ConfigError(misfits)
-  const { onMessage, ...hooks } = rest.hooks
+  const { onMessage, select, ...hooks } = rest.hooks
   return {
     listen: rest.listen,
     limits: { headersTimeout: timeouts.headers, keepAliveTimeout: timeouts.keepAlive },
     pools: all.map(([name, pool]) => toSpec(name, pool, all.length === 1 || name === 'default', baseDir)),
-    routes: (rest.routes ?? [{ pool: 'default', hooks: {} }]).map((route) => toRouteSpec(route, onMessage)),
+    routes: (rest.routes ?? [{ pool: 'default', hooks: {} }]).map((route) =>
+      toRouteSpec(route, { onMessage, select }),
+    ),
     drain: toDrainPlan(rest.drain, rest.websocket),
     websocket: rest.websocket,
     timeouts: {
@@ -115,11 +118,17 @@ function toDrainPlan(
 }
 
 function toRouteSpec(
-  { host, path, pool, hooks }: z.output<typeof route>,
-  forAll: MessageRule | undefined,
+  { name, host, path, method, header, pool, hooks }: RouteRule,
+  forAll: Pick<RouteRule['hooks'], 'onMessage' | 'select'>,
 ): RouteSpec {
-  const onMessage = hooks.onMessage ?? forAll
-  return { host, path, pool, onMessage: onMessage || undefined }
+  const conditions = { host, path, method, header: header?.length ? header : undefined }
+  return {
+    ...conditions,
+    name: name ?? routeName(conditions),
+    pool,
+    onMessage: (hooks.onMessage ?? forAll.onMessage) || undefined,
+    select: (hooks.select ?? forAll.select) || undefined,
+  }
 }
 
 function toSpec(

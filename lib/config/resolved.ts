@@ -3,7 +3,7 @@ import { type ClientLimits, type ListenerOptions } from '../listener/options.ts'
 import { type PoolSpec } from '../pool/pool.ts'
 import { type Admission } from '../proxy/admission.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
-import { type Hooks } from '../proxy/hooks.ts'
+import { type RequestHooks } from '../proxy/hooks.ts'
 import { type RouteSpec } from '../proxy/router.ts'
 import { type TunnelTimes } from '../proxy/tunnel-options.ts'
 
@@ -26,7 +26,7 @@ export interface ResolvedConfig {
   readonly admission: Admission
   /** Addresses and CIDRs; `true` for everybody. */
   readonly trustProxy: boolean | readonly string[]
-  readonly hooks: Omit<Hooks, 'onMessage'>
+  readonly hooks: RequestHooks
   /** `undefined`: not said. */
   readonly log: LogLevel | Logger | undefined
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { DRAIN_ORDERS } from '../proxy/drain-order.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
-import { hooks, routeHooks } from './hooks-rule.ts'
+import { hooks } from './hooks-rule.ts'
 import { listeners } from './listen-rule.ts'
 import { pool, poolShape } from './pool-rule.ts'
-import { depends, isObject, judged, list, mismatch, object, oneOf, type Rule, value, Wrong } from './rule.ts'
+import { route } from './route-rule.ts'
+import { depends, isObject, list, mismatch, object, oneOf, value } from './rule.ts'
 import {
   addressOrRange,
   boolean,
@@ -14,26 +15,7 @@ import {
   duration,
   durationOrFalse,
 } from './values.ts'
-import { host, positiveDuration, text } from './values.ts'
-
-const routeHost: Rule<string> = judged((given) => {
-  const name = typeof given === 'string' && given.startsWith('*.') ? given.slice(2) : given
-  const known = host.safeParse(name).success
-  return known
-    ? (given as string).toLowerCase()
-    : new Wrong(mismatch(given, 'a host name without port, or "*.example.com"'))
-})
-
-const routePath: Rule<string> = value('a path like "/chat", or a prefix like "/chat/*"', (given) =>
-  typeof given === 'string' && /^\/[^\s?#*]*\*?$/.test(given) ? given : undefined,
-)
-
-export const route = object('an object with a pool, and a host or a path', {
-  host: routeHost.optional(),
-  path: routePath.optional(),
-  pool: text,
-  hooks: routeHooks.default({}),
-})
+import { positiveDuration, text } from './values.ts'
 
 /** Everything may be left out: what that means depends on who asks. */
 export const drain = object('an object', {

@@ -29,6 +29,7 @@ export class Candidates {
   readonly #backends: ReadonlyMap<string, Backend>
   /** By rank, each in the order of the config; `undefined` when they have to be worked out anew. */
   #groups: (readonly Backend[])[] | undefined
+  #all: readonly Backend[] | undefined
   readonly #standings = new Map<Backend, Standing>()
 
   constructor(backends: ReadonlyMap<string, Backend>, lastResort: boolean) {
@@ -51,10 +52,12 @@ export class Candidates {
   /** To be called when health, admin state or weight of backends has changed. */
   invalidate(): void {
     this.#groups = undefined
+    this.#all = undefined
   }
 
   /** To be called when a backend has become full, or is not any more. */
   fullnessChanged(backend: Backend): void {
+    this.#all = undefined
     const standing = this.#standings.get(backend)
     const groups = this.#groups
     if (!groups || !standing) return
@@ -76,6 +79,24 @@ export class Candidates {
       if (rest.length > 0) return rest
     }
     return NOBODY
+  }
+
+  /**
+   * Of every rank, the best first, and behind them those of weight 0: for whoever knows better than a policy. Who is down
+   * only when all are. The array is frozen: a hook is given it.
+   */
+  all(): readonly Backend[] {
+    return (this.#all ??= Object.freeze(this.#rankAll()))
+  }
+
+  #rankAll(): Backend[] {
+    const usable = [...this.#backends.values()].filter(
+      ({ adminState, saturated }) => adminState === 'active' && !saturated,
+    )
+    const living = usable.filter(({ health }) => health !== 'down')
+    const ranked = living.length > 0 || !this.#lastResort ? living : usable
+    const rank = (backend: Backend) => rankOf(backend, this.#lastResort)
+    return ranked.sort((a, b) => rank(a) - rank(b))
   }
 
   #rank(): (readonly Backend[])[] {

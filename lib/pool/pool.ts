@@ -119,10 +119,11 @@ export class Pool {
    * Sticky, then policy, then lease.
    * @param tried backends that have failed this very request
    * @param maxWait for an upgrade: milliseconds it may wait for a token of the backend, which it takes
+   * @param decided by a hook: one of {@link candidates}, which gets the lease
    * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
    */
-  acquire(request: IncomingRequest, tried?: Tried, maxWait?: number): Lease {
-    const { backend, setCookies } = this.#selector.select(request, tried, maxWait)
+  acquire(request: IncomingRequest, tried?: Tried, maxWait?: number, decided?: Backend): Lease {
+    const { backend, setCookies } = this.#selector.select(request, tried, maxWait, decided)
     const { handshakes } = backend
     const isFree = maxWait === undefined || handshakes.isUnlimited
     if (maxWait !== undefined && backend.startRate < Infinity)
@@ -132,6 +133,16 @@ export class Pool {
     if (isRetry) this.#retries.begin()
     else this.#retries.deposit()
     return this.leases.take(backend, { setCookies, tokenAt, isRetry })
+  }
+
+  /** Who could get a lease now, the best first. Frozen. */
+  candidates(tried: Tried, maxWait: number | undefined): readonly Backend[] {
+    return this.#selector.candidates(tried, maxWait)
+  }
+
+  /** The candidate that the client is tied to. */
+  ownerOf(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend | undefined {
+    return this.#selector.ownerOf(request, tried, maxWait)
   }
 
   /** Whether one more retry is within the budget of this pool. */

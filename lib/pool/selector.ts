@@ -81,14 +81,17 @@ export class Selector {
    * Everything here may be the user's own code: what it throws and returns is checked.
    * @param tried backends that have failed this very request
    * @param maxWait for an upgrade: milliseconds it may wait for a token of the backend
+   * @param decided by a hook: one of {@link candidates}; then nothing is chosen here
    * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
    */
-  select(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Selection {
+  select(
+    request: IncomingRequest,
+    tried: Tried,
+    maxWait: number | undefined,
+    decided: Backend | undefined,
+  ): Selection {
     try {
-      const tie = this.#findTie(request, tried, maxWait)
-      const choice = tie ?? this.#choose(request, tried, maxWait)
-      const stays = tried || this.steering.over
-      const backend = stays ? choice.backend : this.#steer(request, choice, maxWait)
+      const backend = decided ?? this.#decide(request, tried, maxWait)
       const setCookies = this.#options.sticky.flatMap(
         (strategy) => strategy.remember?.(request, backend) ?? [],
       )
@@ -97,6 +100,25 @@ export class Selector {
     } catch (thrown) {
       throw toWslbError(thrown)
     }
+  }
+
+  #decide(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend {
+    const tie = this.#findTie(request, tried, maxWait)
+    const choice = tie ?? this.#choose(request, tried, maxWait)
+    const stays = tried || this.steering.over
+    return stays ? choice.backend : this.#steer(request, choice, maxWait)
+  }
+
+  /** Whoever can be given this request now, the best first; more than policies are given. Frozen. */
+  candidates(tried: Tried, maxWait: number | undefined): readonly Backend[] {
+    const all = this.#candidates.all()
+    const isOut = (backend: Backend) => tried?.has(backend) || !this.#takes(backend, maxWait)
+    return all.some(isOut) ? Object.freeze(all.filter((backend) => !isOut(backend))) : all
+  }
+
+  /** The one of {@link candidates} that the client belongs to. */
+  ownerOf(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend | undefined {
+    return this.#findTie(request, tried, maxWait)?.backend
   }
 
   /** The backend the client belongs to, if it can be used and takes it in time. */

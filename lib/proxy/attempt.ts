@@ -39,7 +39,7 @@ export function traceOf(request: IncomingRequest, startedAt: number): Trace {
   }
 }
 
-type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease
+type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease | Promise<Lease>
 
 /**
  * Tries backends until one serves the request, none twice.
@@ -58,7 +58,8 @@ export async function attempt<T>(
   let tried: Set<Backend> | undefined
   let failure: WslbError | undefined
   for (;;) {
-    const lease = next(acquire, tried, failure)
+    const next = nextLease(acquire, tried, failure)
+    const lease = next instanceof Promise ? await next : next
     if (failure) trace.retries = [...trace.retries, { backend: trace.backend!.id, code: failure.code }]
     trace.backend = lease.backend
     trace.attempts++
@@ -78,16 +79,20 @@ export async function attempt<T>(
   }
 }
 
-function next(
+function nextLease(
   acquire: Acquire,
   tried: ReadonlySet<Backend> | undefined,
   failure: WslbError | undefined,
-): Lease {
-  try {
-    return acquire(tried)
-  } catch (error) {
+): Lease | Promise<Lease> {
+  const failed = (error: unknown): never => {
     const nobodyLeft = error instanceof WslbError && NOBODY_LEFT.has(error.code)
     throw nobodyLeft && failure ? failure : error
+  }
+  try {
+    const lease = acquire(tried)
+    return lease instanceof Promise ? lease.catch(failed) : lease
+  } catch (error) {
+    return failed(error)
   }
 }
 

@@ -4,7 +4,7 @@ import { type Trust } from '../listener/trust-proxy.ts'
 import { type HttpPools } from '../upstream/http-pools.ts'
 import { type Admission } from './admission.ts'
 import { type Controls } from './controls.ts'
-import { type Hooks } from './hooks.ts'
+import { type RequestHooks } from './hooks.ts'
 import { type PendingClient } from './pending-client.ts'
 import { type Rebalances } from './rebalance.ts'
 import { type Router } from './router.ts'
@@ -15,8 +15,7 @@ import { type Waits } from './waits.ts'
 /** What a reload replaces, in one assignment. Times in milliseconds. */
 export interface ProxySettings {
   readonly router: Router
-  /** `onMessage` is part of the routes. */
-  readonly hooks: Omit<Hooks, 'onMessage'>
+  readonly hooks: RequestHooks
   readonly trust: Trust
   readonly attempts: number
   readonly admission: Admission

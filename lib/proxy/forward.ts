@@ -12,6 +12,7 @@ import { Exchange, clientGone } from './exchange.ts'
 import { type OwnAnswer, framed, refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { runHook } from './run-hook.ts'
+import { acquire } from './select.ts'
 
 /** How long a client may go on sending the body of a request that has been answered already. */
 const SURPLUS_BODY_LINGER = 2_000
@@ -40,14 +41,15 @@ export async function forward(
     refuseAmbiguous(request)
     body.assertUnread()
     if (context.state === 'closed') throw balancerClosed()
-    const answer = settings.hooks.onRequest && (await runOnRequest(context, request, response))
+    const { onRequest } = settings.hooks
+    const answer = onRequest && (await runHook(onRequest, request, context, goneSignal(response)))
     if (answer) {
       bytesOut = send(response, answer, body)
     } else {
-      trace.route = settings.router.route(request)
-      const { pool } = trace.route
-      const acquire = (tried: ReadonlySet<Backend> | undefined) => pool.acquire(request, tried)
-      await attempt(acquire, settings.attempts, trace, (lease) =>
+      const route = (trace.route = settings.router.route(request))
+      const next = (tried: ReadonlySet<Backend> | undefined) =>
+        acquire({ request, route, tried, maxWait: undefined }, context, () => goneSignal(response))
+      await attempt(next, settings.attempts, trace, (lease) =>
         new Exchange({
           request,
           message,
@@ -58,7 +60,7 @@ export async function forward(
           timeout: settings.timeouts.response,
           body: body.present ? body : undefined,
           isLast: () => context.state !== 'open' || lease.backend.adminState !== 'active',
-          tap: tapFor(pool.observers(request, lease.backend)),
+          tap: tapFor(route.pool.observers(request, lease.backend)),
           onBytes: (length) => (bytesOut += length),
         }).run(context.httpPools.for(lease.backend)),
       )
@@ -86,15 +88,12 @@ export async function forward(
   })
 }
 
-async function runOnRequest(context: ProxyContext, request: IncomingRequest, response: ServerResponse) {
+/** Aborts when the client leaves. */
+function goneSignal(response: ServerResponse): AbortSignal {
   const gone = new AbortController()
-  const onClose = () => gone.abort()
-  response.on('close', onClose)
-  try {
-    return await runHook(context.settings.hooks.onRequest!, request, context, gone.signal)
-  } finally {
-    response.off('close', onClose)
-  }
+  if (response.closed) gone.abort()
+  else response.once('close', () => gone.abort())
+  return gone.signal
 }
 
 /** @returns the length of the body; 0 where the response is on its way already, or cannot be sent */

@@ -1,47 +1,46 @@
 import { WslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Pool } from '../pool/pool.ts'
+import { type SelectHook } from './hooks.ts'
+import { hostName } from './host-name.ts'
 import { type MessageRule } from './message-hook.ts'
+import { isUnusual, readingsOf } from './path-readings.ts'
+import { type RouteConditions } from './route-conditions.ts'
+import { RouteTable } from './route-table.ts'
 
-export interface RouteSpec {
-  /** Lower case; `*.` in front matches any name below. */
-  readonly host: string | undefined
-  /** Exact, or a prefix ending in `*`. */
-  readonly path: string | undefined
+export interface RouteSpec extends RouteConditions {
+  /** For logs, and for tunnels that outlive the config that has opened them. */
+  readonly name: string
   readonly pool: string
   /** `hooks.onMessage` as it is for this route. */
   readonly onMessage: MessageRule | undefined
+  /** `hooks.select` as it is for this route. */
+  readonly select: SelectHook | undefined
 }
 
 /** Where a request goes. */
 export interface Route {
-  /** Host and path as the config has them; `*` without either. */
   readonly name: string
   readonly pool: Pool
   readonly onMessage: MessageRule | undefined
+  readonly select: SelectHook | undefined
 }
 
-/** Host and path → route. The first one that matches decides. */
+/** Host, path, method and headers → route. The first one that matches decides. */
 export class Router {
-  /** The first of each name. */
   readonly #byName = new Map<string, Route>()
-  readonly #routes: readonly (Route & { readonly matches: (request: IncomingRequest) => boolean })[]
+  readonly #table = new RouteTable<Route>()
 
   constructor(routes: readonly RouteSpec[], pools: ReadonlyMap<string, Pool>) {
-    this.#routes = routes.map(({ host, path, pool, onMessage }) => {
-      const matchesHost = hostMatcher(host)
-      const matchesPath = pathMatcher(path)
-      return {
-        name: `${host ?? ''}${path ?? ''}` || '*',
-        matches: (request) => matchesHost(request.host) && matchesPath(request.path),
-        pool: pools.get(pool)!,
-        onMessage,
-      }
-    })
-    for (const route of this.#routes) if (!this.#byName.has(route.name)) this.#byName.set(route.name, route)
+    for (const [order, spec] of routes.entries()) {
+      const { name, onMessage, select } = spec
+      const route = { name, pool: pools.get(spec.pool)!, onMessage, select }
+      this.#table.add(order, spec, route)
+      this.#byName.set(name, route)
+    }
   }
 
-  /** @throws WslbError `WSLB_NO_ROUTE` (404) */
+  /** @throws WslbError `WSLB_NO_ROUTE` (404), `WSLB_BAD_REQUEST` (400) as {@link match} */
   route(request: IncomingRequest): Route {
     const route = this.match(request)
     if (!route) throw new WslbError('WSLB_NO_ROUTE', `no route for ${request.path}`)
@@ -53,31 +52,31 @@ export class Router {
     return this.#byName.get(name)?.onMessage
   }
 
-  match(request: IncomingRequest): Route | undefined {
-    return this.#routes.find(({ matches }) => matches(request))
+  /** Whether the request is for us, if only to be refused. */
+  claims(request: IncomingRequest): boolean {
+    try {
+      return this.match(request) !== undefined
+    } catch {
+      return true
+    }
   }
-}
 
-type Matcher = (value: string) => boolean
-const always: Matcher = () => true
-
-function hostMatcher(pattern: string | undefined): Matcher {
-  if (pattern === undefined) return always
-  if (!pattern.startsWith('*.')) return (host) => withoutPort(host) === pattern
-  const suffix = pattern.slice(1)
-  return (host) => withoutPort(host).endsWith(suffix)
-}
-
-function withoutPort(host: string): string {
-  return host.replace(/:\d*$/, '').toLowerCase()
-}
-
-function pathMatcher(pattern: string | undefined): Matcher {
-  if (pattern === undefined || pattern === '*' || pattern === '/*') return always
-  if (!pattern.endsWith('*')) return (path) => path === pattern
-  const prefix = pattern.slice(0, -1)
-  if (!prefix.endsWith('/')) return (path) => path.startsWith(prefix)
-  // '/chat/*' is the whole of /chat, with and without the last slash.
-  const itself = prefix.slice(0, -1)
-  return (path) => path === itself || path.startsWith(prefix)
+  /**
+   * A backend that reads the path in another way than we do must not be reached past a route: where it matters which
+   * reading is right, the request is refused.
+   * @throws WslbError `WSLB_BAD_REQUEST` (400)
+   */
+  match(request: IncomingRequest): Route | undefined {
+    const host = hostName(request.host)
+    const { path } = request
+    if (!isUnusual(path)) return this.#table.find(host, path, request)
+    const [plainest, ...others] = readingsOf(path)
+    const route = this.#table.find(host, plainest!, request)
+    if (others.some((reading) => this.#table.find(host, reading, request) !== route))
+      throw new WslbError(
+        'WSLB_BAD_REQUEST',
+        'refused: the path can be read in ways that take different routes',
+      )
+    return route
+  }
 }

@@ -4,34 +4,52 @@ import { type ProxyContext } from './context.ts'
 import { type Hook, type HookAnswer } from './hooks.ts'
 import { type OwnAnswer, hookAnswer } from './refusal.ts'
 
+/** What running a hook takes. */
+export type HookRunner = Pick<ProxyContext, 'clock' | 'controls' | 'settings'>
+
 /**
- * Runs a hook under its time limit.
- * @throws WslbError `WSLB_HOOK_FAILED` (500), `WSLB_REFUSED` (the status of what was thrown), `WSLB_HOOK_TIMEOUT`,
- *   `WSLB_CLIENT_GONE`
+ * Runs `hooks.onRequest` or `hooks.onUpgrade`.
+ * @throws WslbError as {@link withinTime}
  */
 export async function runHook(
   hook: Hook,
   request: IncomingRequest,
-  { clock, controls, settings }: Pick<ProxyContext, 'clock' | 'controls' | 'settings'>,
+  runner: HookRunner,
   gone: AbortSignal,
 ): Promise<OwnAnswer | undefined> {
+  return withinTime('a hook', runner, gone, async (signal) => {
+    const answer = checked(await hook(request, { signal, balancer: runner.controls }))
+    return answer && hookAnswer(request, answer)
+  })
+}
+
+/**
+ * Runs code of the user's under the time limit of hooks.
+ * @param name for messages
+ * @throws WslbError `WSLB_HOOK_FAILED` (500), `WSLB_REFUSED` (the status of what was thrown), `WSLB_HOOK_TIMEOUT`,
+ *   `WSLB_CLIENT_GONE`
+ */
+export async function withinTime<T>(
+  name: string,
+  { clock, settings }: HookRunner,
+  gone: AbortSignal,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const timeout = settings.timeouts.hook
   const stop = new AbortController()
   const stopped = new Promise<never>((_resolve, reject) => {
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true })
   })
-  const onGone = () => stop.abort(new WslbError('WSLB_CLIENT_GONE', 'the client left while a hook ran'))
+  const onGone = () => stop.abort(new WslbError('WSLB_CLIENT_GONE', `the client left while ${name} ran`))
   if (gone.aborted) onGone()
   gone.addEventListener('abort', onGone, { once: true })
   const timer = clock.schedule(timeout, () =>
-    stop.abort(new WslbError('WSLB_HOOK_TIMEOUT', `a hook did not settle within ${timeout} ms`)),
+    stop.abort(new WslbError('WSLB_HOOK_TIMEOUT', `${name} did not settle within ${timeout} ms`)),
   )
   try {
-    const ran = (async () => hook(request, { signal: stop.signal, balancer: controls }))()
-    const answer = checked(await Promise.race([stopped, ran]))
-    return answer && hookAnswer(request, answer)
+    return await Promise.race([stopped, run(stop.signal)])
   } catch (thrown) {
-    throw hookError(thrown)
+    throw hookError(name, thrown)
   } finally {
     timer.cancel()
     gone.removeEventListener('abort', onGone)
@@ -50,13 +68,14 @@ function checked(answer: HookAnswer | void): HookAnswer | undefined {
   return answer
 }
 
-function hookError(thrown: unknown): WslbError {
+/** What becomes of what a hook has thrown. */
+export function hookError(name: string, thrown: unknown): WslbError {
   if (isWslbError(thrown)) return thrown
   const status = statusOf(thrown)
   if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) {
     return new WslbError('WSLB_REFUSED', messageOf(thrown), { status, cause: thrown })
   }
-  return new WslbError('WSLB_HOOK_FAILED', `a hook threw: ${messageOf(thrown)}`, { cause: thrown })
+  return new WslbError('WSLB_HOOK_FAILED', `${name} threw: ${messageOf(thrown)}`, { cause: thrown })
 }
 
 /** A getter may throw. */

@@ -18,6 +18,7 @@ import { type PendingUpgrade } from './pending-upgrade.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
 import { relayResponse } from './relay-response.ts'
 import { runHook } from './run-hook.ts'
+import { acquire } from './select.ts'
 import { asksLater, closeTryAgainLater } from './try-again-later.ts'
 import { MessageMode } from './message-mode.ts'
 import { Tunnel } from './tunnel.ts'
@@ -52,11 +53,11 @@ export async function upgrade(
 
     const route = settings.router.route(request)
     pending.route = route
-    const acquire = (tried: ReadonlySet<Backend> | undefined) => {
+    const next = (tried: ReadonlySet<Backend> | undefined) => {
       const left = context.settings.admission.maxWait - pending.waited
-      return route.pool.acquire(request, tried, Math.max(0, left))
+      return acquire({ request, route, tried, maxWait: Math.max(0, left) }, context, () => client.gone)
     }
-    const { lease, result } = await attempt(acquire, settings.attempts, pending, async (lease) => {
+    const { lease, result } = await attempt(next, settings.attempts, pending, async (lease) => {
       await waitForToken(context, pending, lease)
       return { lease, result: await dialUpgrade(context, pending, lease, key) }
     })

@@ -28,7 +28,7 @@ t.test('the smallest config gets every default', async (t) => {
       listen: [],
       limits: { headersTimeout: 10_000, keepAliveTimeout: 65_000 },
       pools: undefined,
-      routes: [{ host: undefined, path: undefined, pool: 'default' }],
+      routes: [{ name: '*', pool: 'default', host: undefined, path: undefined }],
       drain: { over: 30_000, code: 1012, reason: 'service restart', order: 'idle-first', deadline: 60_000 },
       websocket: {
         ...{ ping: 30_000, handshakeTimeout: 10_000, idleTimeout: false, maxAge: false, closeTimeout: 5_000 },
@@ -145,7 +145,9 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
   t.same(named.default!.rebalance, { tolerance: 0, perMinute: 600, minAge: 5_000 })
   t.equal(named.default!.retryBudget, undefined)
   t.same(named.chat!.rebalance, { tolerance: 0.1, perMinute: 60, minAge: 60_000 }, 'with the defaults')
-  t.same(config.routes[0], { host: '*.example.com', path: '/chat/*', pool: 'chat' })
+  t.match(config.routes[0], {
+    ...{ name: '*.example.com/chat/*', host: '*.example.com', path: '/chat/*', pool: 'chat' },
+  })
   t.same(config.drain, { over: 1_000, code: 4000, reason: '', order: 'random', deadline: 90_000 })
   t.same(config.websocket, {
     ...{ ping: false, handshakeTimeout: 1_000, idleTimeout: 3_600_000, maxAge: 86_400_000, closeTimeout: 7 },
@@ -164,7 +166,7 @@ t.test('a route has the message hook of its own, or that of all, or none', async
       ...minimal,
       hooks: onMessage ? { onMessage } : {},
       ...(routes.length > 0 && {
-        routes: routes.map((hooks) => ({ pool: 'default', ...(hooks as object) })),
+        routes: routes.map((hooks, index) => ({ path: `/${index}`, pool: 'default', ...(hooks as object) })),
       }),
     }).routes.map(({ onMessage }) => onMessage)
   const defaults = { maxSize: 1_048_576, concurrency: 16, from: 'both' }

@@ -82,6 +82,22 @@ t.test(
   },
 )
 
+t.test(
+  'hooks-select: a tenant stays on its backend, a tester gets the canary, others are spread',
+  async (t) => {
+    const { url } = await runExample(t, 'hooks-select')
+    for (let i = 0; i < 5; i++) {
+      t.equal((await get(url, { 'x-tenant': 'acme' })).body, 'hello from blue\n')
+      t.equal((await get(url, { 'x-tenant': 'globex' })).body, 'hello from green\n')
+      t.equal((await get(url, { 'x-tenant': 'acme', 'x-canary': '1' })).body, 'hello from canary\n')
+      t.match((await get(url)).body, /^hello from (blue|green)\n$/, 'the canary has weight 0')
+    }
+    const { client, greeting } = await open(url, { headers: { 'x-tenant': 'globex' } })
+    t.equal(greeting, 'hello from green')
+    client.terminate()
+  },
+)
+
 t.test('message-filter: messages are refused, changed and answered, on that route only', async (t) => {
   const { url, line } = await runExample(t, 'message-filter')
   const { client, greeting } = await open(`${url}/chat/1`)
