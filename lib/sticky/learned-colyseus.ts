@@ -24,7 +24,9 @@ export const colyseus: LearnedRule = {
   idFromAnswer(body) {
     const answer = JSON.parse(body) as Seat
     // Before 0.17 the room was an object of its own.
-    const { roomId, processId } = answer.room ?? answer
+    const { roomId, processId, publicAddress } = answer.room ?? answer
+    // The client goes there, and whoever has answered need not be who has the room.
+    if (publicAddress) return undefined
     return [roomId && `room ${roomId}`, processId && `process ${processId}`].filter((id) => id !== undefined)
   },
 }
@@ -33,4 +35,5 @@ interface Seat {
   readonly room?: Seat
   readonly roomId?: string
   readonly processId?: string
+  readonly publicAddress?: string
 }

@@ -167,6 +167,13 @@ t.test('colyseus: the seat is on the process that gave it out', async (t) => {
   t.equal(answer(post('/matchmake/create/battle'), red, JSON.stringify(old)), true, 'as it was before 0.17')
   t.equal(find(get('/proc7/room7?sessionId=s')), 'red')
   t.equal(answer(post('/matchmake/create/battle'), red, '{}'), false)
+  const elsewhere = { ...seat, processId: 'proc8', publicAddress: 'game.example.test/blue' }
+  t.equal(
+    answer(post('/matchmake/create/battle'), red, JSON.stringify(elsewhere)),
+    false,
+    'by a shared driver',
+  )
+  t.equal(find(get('/blue/proc8/room8?sessionId=s')), undefined)
 })
 
 t.test('a rule of the user’s own: from answers', async (t) => {
