@@ -36,7 +36,7 @@ export async function bundleConfig(file: string, dir: string): Promise<Bundle> {
       sourcemap: 'both',
       logLevel: 'silent',
       absWorkingDir: dirname(file),
-      banner: { js: requireBanner(file) },
+      banner: { js: banner(file, path) },
       ...(besideConfig ? { packages: 'external' as const } : {}),
       define: ORIGINAL_PATHS,
       plugins: [ownPackage(), ...(besideConfig ? [] : [absolutePackages()]), readInputs(inputs)],
@@ -54,9 +54,18 @@ export async function bundleConfig(file: string, dir: string): Promise<Bundle> {
   }
 }
 
-/** CommonJS helpers call `require`, which an ES module has not. One line, so that stack traces stay right. */
-function requireBanner(file: string): string {
-  return `import { createRequire as __wslbRequire } from 'node:module'; const require = __wslbRequire(${JSON.stringify(file)});`
+/**
+ * One line, so that stack traces stay right. CommonJS helpers call `require`, which an ES module has not. The file removes
+ * itself: code behind it may hang, or end the process, and nobody else would be left to do it.
+ */
+function banner(file: string, path: string): string {
+  return [
+    `import { createRequire as __wslbRequire } from 'node:module'`,
+    `import { rmSync as __wslbRemove } from 'node:fs'`,
+    `const require = __wslbRequire(${JSON.stringify(file)})`,
+    `__wslbRemove(${JSON.stringify(path)}, { force: true })`,
+    '',
+  ].join('; ')
 }
 
 function toFailure({ text, location }: Message, cwd: string): LoadFailure {

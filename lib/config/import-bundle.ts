@@ -21,7 +21,7 @@ export async function writeBundle(file: string): Promise<Bundle> {
   }
 }
 
-/** The default export. The module stays in Node's cache for ever, its file does not stay at all. */
+/** The default export. The module stays in Node's cache for ever, its file is gone as soon as it runs, or cannot run. */
 export async function importBundle({ path }: Bundle): Promise<unknown> {
   try {
     const module = (await import(pathToFileURL(path).href)) as { default?: unknown }

@@ -233,6 +233,16 @@ t.test('a rejection with something that is no error is told as well', async (t) 
   t.match(error.message, /lb\.config\.ts: nope$/)
 })
 
+t.test('the temporary file is gone while the config runs: it may hang, or end the process', async (t) => {
+  const dir = t.testdir({ 'lb.config.ts': 'globalThis.wslbRuns()\nexport default {}' })
+  const running = globalThis as { wslbRuns?: () => void }
+  let seen: string[] | undefined
+  running.wslbRuns = () => (seen = temporaryFiles(dir))
+  t.teardown(() => delete running.wslbRuns)
+  await loadConfigFile(join(dir, 'lb.config.ts'), context())
+  t.strictSame(seen, [])
+})
+
 t.test('a config that never settles is given up with its generation', async (t) => {
   const dir = t.testdir({
     'lb.config.ts': 'export default () => new Promise(() => globalThis.wslbStarted())',
