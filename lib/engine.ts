@@ -54,6 +54,7 @@ export class Engine {
       random,
       dial: (backend, signal, port) =>
         dial(backend, { clock, signal, port, unref: true, timeout: this.#config.timeouts.connect }),
+      tunnelsOf: (backend) => tunnels.of(backend),
       onChange: (backend, pool) => {
         this.downWatch.review(backend, pool.healthOf(backend)?.onDown)
         if (backend.adminState !== 'active') waits.end(backend)

@@ -7,8 +7,9 @@ export { loadConfig } from './config/load-config.ts'
 export type { LoadConfigOptions } from './config/load-config.ts'
 export { ConfigError, WslbError } from './core/errors.ts'
 export type { Blame, ConfigProblem, ErrorCode } from './core/errors.ts'
+export type { Attempted, Retry } from './core/attempted.ts'
+export type { BackendEjectedEvent, PoolPanicEvent } from './core/ejection-events.ts'
 export type {
-  Attempted,
   BackendDrainedEvent,
   BackendEvent,
   BackendTroubleEvent,
@@ -27,7 +28,6 @@ export type {
   RebalanceDoneEvent,
   RebalanceStartEvent,
   RequestDoneEvent,
-  Retry,
   TunnelCloseEvent,
   TunnelEvent,
   TunnelOpenEvent,

@@ -51,6 +51,8 @@ export interface PoolSnapshot {
   readonly sticky: readonly string[]
   /** Ids of its backends. */
   readonly backends: readonly string[]
+  /** So few backends can be used that health counts for nothing. */
+  readonly panic: boolean
   /** Where it gets them, if that is not a list in the config. */
   readonly source: SourceSnapshot | null
 }
@@ -74,6 +76,8 @@ export interface BackendSnapshot {
   readonly since: number
   /** How the last probe went; `null` before the first one, and without health loop. */
   readonly lastProbe: ProbeResult | null
+  /** Until when it is given nothing new because its traffic failed, in milliseconds since 1970; `null`: it is not ejected. */
+  readonly ejectedUntil: number | null
   readonly adminState: AdminState
   readonly weight: number
   /** How much of the weight counts now: less than 1 while it starts slowly. */
@@ -128,11 +132,12 @@ export function snapshotOf(
   { tunnels: withTunnels = true }: SnapshotOptions,
 ): Snapshot {
   return {
-    pools: [...pools.byName.values()].map(({ name, spec: { policy, sticky }, backends }) => ({
+    pools: [...pools.byName.values()].map(({ name, spec: { policy, sticky }, backends, isPanic }) => ({
       name,
       balance: policy.name,
       sticky: sticky.map((strategy) => strategy.name),
       backends: [...backends.keys()],
+      panic: isPanic,
       source: sourceSnapshot(pools.feeds.of(name)),
     })),
     backends: pools.members().map(({ backend }) => {
@@ -146,6 +151,7 @@ export function snapshotOf(
         trouble: health === 'up' ? null : backend.trouble,
         since: backend.healthSince,
         lastProbe: backend.lastProbe ?? null,
+        ejectedUntil: backend.ejectedUntil ?? null,
         adminState,
         weight,
         ramp: backend.ramp,

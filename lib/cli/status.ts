@@ -45,6 +45,7 @@ function describe(status: Status): string {
     ]),
     pools.flatMap(describeSource).join('\n'),
     backends.map(describeTrouble).filter(Boolean).join('\n'),
+    [...backends.flatMap(describeEjection), ...pools.flatMap(describePanic)].join('\n'),
     drains.map(describeDrain).join('\n'),
     tunnels ? describeTunnels(tunnels) : '',
   ]
@@ -57,6 +58,17 @@ function describeTrouble({ id, pool, health, since, trouble }: Status['backends'
   return health === 'up'
     ? ''
     : `${fullName({ id, pool })} ${health} for ${describeTime(age)}: ${printable(trouble ?? '')}`
+}
+
+/** Its probe may be well all the same. */
+function describeEjection({ id, pool, ejectedUntil }: Status['backends'][number]): string[] {
+  if (ejectedUntil === null) return []
+  const left = Math.max(0, ejectedUntil - Date.now())
+  return [`${fullName({ id, pool })} ejected for another ${describeTime(left)}`]
+}
+
+function describePanic({ name, panic }: Status['pools'][number]): string[] {
+  return panic ? [`${name} in panic: health is ignored`] : []
 }
 
 /** Whoever is to stop a backend needs to see that it is empty. */

@@ -10,6 +10,7 @@ import { type SlowStartConfig } from './slow-start-rule.ts'
 import { type DrainConfig } from '../proxy/controls.ts'
 import { type Hooks } from '../proxy/hooks.ts'
 import { type HeaderCondition } from '../proxy/route-conditions.ts'
+import { type RetryBudgetConfig } from './retry-budget-config.ts'
 import { type RouteConfig } from './route-config.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 
@@ -101,15 +102,6 @@ export interface PoolConfig {
   slowStart?: false | Duration | SlowStartConfig
 }
 
-export interface RetryBudgetConfig {
-  /** Retries in vain at most, as a part of the requests of the pool: 0.5 is one for two requests. @default 0.5 */
-  share?: number
-  /** Retries in vain a second that are allowed however few requests there are. @default 10 */
-  minPerSecond?: number
-  /** The time over which both are counted. @default '10s' */
-  window?: Duration
-}
-
 /** `'cookie'`, or what a protocol needs: its session ids are learned, or its path is the key. */
 export type StickyName = 'cookie' | PresetName
 
@@ -184,6 +176,8 @@ export interface ListenConfig {
 }
 
 export type { BackendHealthConfig, DrainConfig, HeaderCondition, HealthConfig, RouteConfig, SlowStartConfig }
+export type { EjectionConfig, ErrorShareConfig } from './ejection-config.ts'
+export type { RetryBudgetConfig }
 
 export interface AdmissionConfig {
   /** An upgrade waits that long at most for a token under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */

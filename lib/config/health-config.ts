@@ -1,3 +1,4 @@
+import { type EjectionConfig } from './ejection-config.ts'
 import { type Duration } from '../core/duration.ts'
 import { type HttpExpectation } from '../health/http-probe.ts'
 import { type OnDown, type ProbeName } from '../health/options.ts'
@@ -52,4 +53,12 @@ export interface BackendHealthConfig {
 export interface HealthConfig extends BackendHealthConfig {
   /** With every backend down: try them in policy order rather than refuse with 503. @default true */
   lastResort?: boolean
+  /** Takes a backend out for a while whose probe is well and whose traffic fails; `false` never does. */
+  ejection?: false | EjectionConfig
+  /**
+   * While less than this share of the active backends is up and not ejected, health and ejections count for nothing: all of
+   * them get traffic, those that are down as well. 0 never; then those that are out come last, see `lastResort`.
+   * @default 0
+   */
+  panicThreshold?: number
 }

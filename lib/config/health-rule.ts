@@ -19,7 +19,8 @@ import {
 } from '../health/options.ts'
 import { type Probe } from '../health/probe.ts'
 import { depends, isObject, list, mismatch, object, oneOf, type Rule, value } from './rule.ts'
-import { boolean, count, duration, fn, positiveDuration, text } from './values.ts'
+import { ejection } from './outlier-rule.ts'
+import { boolean, count, duration, fn, part, positiveDuration, text } from './values.ts'
 
 const method: Rule<string> = value('an HTTP method like "HEAD" or "GET"', (given) =>
   typeof given === 'string' && /^[A-Z]+$/.test(given) && given !== 'CONNECT' ? given : undefined,
@@ -91,15 +92,21 @@ const shape = {
   onDown: oneOf(ON_DOWN).optional(),
 }
 
+const poolShape = {
+  lastResort: boolean.default(DEFAULT_HEALTH.lastResort),
+  ejection: ejection.default(DEFAULT_HEALTH.ejection),
+  panicThreshold: part.default(DEFAULT_HEALTH.panicThreshold),
+}
+
 const FORM = 'an object, or false'
 
 /** `false`: no health loop. */
 export const health: Rule<PoolHealth | false> = depends<PoolHealth | false>((given) => {
   if (given === false) return z.literal(false)
   const kind = isObject(given) ? (given.probe ?? DEFAULT_HEALTH.probe) : undefined
-  return object(FORM, { ...shape, lastResort: boolean.optional(), ...misfitsOf(kind) }).transform(
-    ({ lastResort = DEFAULT_HEALTH.lastResort, ...own }, context) => {
-      const merged = { ...mergeHealth(DEFAULT_HEALTH, own), lastResort }
+  return object(FORM, { ...shape, ...poolShape, ...misfitsOf(kind) }).transform(
+    ({ lastResort, ejection, panicThreshold, ...own }, context) => {
+      const merged = { ...mergeHealth(DEFAULT_HEALTH, own), lastResort, ejection, panicThreshold }
       for (const { key, message } of healthProblems(merged)) {
         context.addIssue({ code: 'custom', path: [key], message })
       }
@@ -113,11 +120,17 @@ const ofThePool: Rule<undefined> = value(
   () => undefined,
 )
 
+const notForOne = {
+  lastResort: ofThePool.optional(),
+  ejection: ofThePool.optional(),
+  panicThreshold: ofThePool.optional(),
+}
+
 /** What one backend has otherwise than its pool. Whether both fit together is seen in {@link healthProblems}. */
 export const healthOverride: Rule<HealthOverride> = depends<HealthOverride>((given) => {
   if (given === false) return z.literal(false)
   const kind = isObject(given) ? given.probe : undefined
-  return object(FORM, { ...shape, lastResort: ofThePool.optional(), ...misfitsOf(kind) })
+  return object(FORM, { ...shape, ...notForOne, ...misfitsOf(kind) })
 })
 
 /** Rules that refuse what is not for this kind of probe. @param kind `undefined`: not known yet */

@@ -28,6 +28,11 @@ export const amount: Rule<number> = value('a number, 0 or more', (given) =>
   typeof given === 'number' && Number.isFinite(given) && given >= 0 ? given : undefined,
 )
 
+/** A part of a whole. */
+export const part: Rule<number> = value('a number from 0 to 1', (given) =>
+  typeof given === 'number' && given >= 0 && given <= 1 ? given : undefined,
+)
+
 export const count: Rule<number> = value('a whole number, 1 or more', (given) =>
   typeof given === 'number' && Number.isSafeInteger(given) && given >= 1 ? given : undefined,
 )

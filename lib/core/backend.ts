@@ -77,6 +77,8 @@ export class Backend {
   /** What was seen last of a failure; of what is over as well. */
   trouble = ''
   adminState: AdminState = 'active'
+  /** When it is given new work again, in milliseconds since 1970, though its probe is well; `undefined`: now. */
+  ejectedUntil: number | undefined
   /** How much of its configured weight counts now, above 0: less than 1 while it starts slowly. */
   ramp = 1
   /** Leases held now: open tunnels, handshakes under way, requests under way. */

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events'
-import { type ErrorCode, type WslbError } from './errors.ts'
+import { type Attempted } from './attempted.ts'
+import { type BackendEjectedEvent, type PoolPanicEvent } from './ejection-events.ts'
+import { type WslbError } from './errors.ts'
 import { type IncomingRequest } from './request.ts'
 import {
   type BackendEvent,
@@ -49,24 +51,6 @@ export interface DiscoveryUpdateEvent extends DiscoveryEvent {
   readonly added: readonly string[]
   readonly removed: readonly string[]
   readonly changed: readonly string[]
-}
-
-/** A backend that failed a request which another one was given then. */
-export interface Retry {
-  /** Id of the backend. */
-  readonly backend: string
-  /** What went wrong there. */
-  readonly code: ErrorCode
-}
-
-/** The backends that a request was given to. */
-export interface Attempted {
-  /** Backends tried; 0 when it was answered before one was chosen. */
-  readonly attempts: number
-  /** Those that failed it before the last one, in order; empty nearly always. */
-  readonly retries: readonly Retry[]
-  /** Set when it could have been tried once more, but `retryBudget` was used up. */
-  readonly noRetry: 'budget' | undefined
 }
 
 export interface RequestDoneEvent extends Attempted {
@@ -188,10 +172,14 @@ export interface BalancerEvents {
   'backend:suspect': BackendTroubleEvent
   'backend:down': BackendTroubleEvent
   'backend:tunnels': BackendTunnelsEvent
+  'backend:ejected': BackendEjectedEvent
+  'backend:readmitted': BackendEvent
   'backend:added': BackendEvent
   'backend:removed': BackendEvent
   'backend:draining': BackendEvent
   'backend:drained': BackendDrainedEvent
+  'pool:panic': PoolPanicEvent
+  'pool:calm': PoolPanicEvent
   'drain:progress': DrainProgressEvent
   /** Told once for each kind of failure, until there is a list again. */
   'discovery:failed': DiscoveryFailedEvent

@@ -21,6 +21,8 @@ export interface MonitorDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly dial: Dial
+  /** Told what each probe has found out, when its health says so. */
+  readonly onProbe?: (backend: Backend, isWell: boolean) => void
 }
 
 /** The health loop of one pool: a {@link ProbeLoop} for each backend, and the ear for what traffic has to tell. */

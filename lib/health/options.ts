@@ -1,3 +1,4 @@
+import { EJECTION_DEFAULTS, type EjectionOptions } from './ejection-options.ts'
 import { type HttpExpectation } from './http-probe.ts'
 import { type Probe } from './probe.ts'
 
@@ -48,6 +49,10 @@ export interface HealthOptions extends ProbeSettings {
 export interface PoolHealth extends HealthOptions {
   /** With every backend down: try them in policy order rather than refuse. */
   readonly lastResort: boolean
+  /** `false`: nobody is ejected. */
+  readonly ejection: EjectionOptions | false
+  /** Below this share of usable backends health and ejections count for nothing; 0: never. */
+  readonly panicThreshold: number
 }
 
 export const DEFAULT_HEALTH: PoolHealth = {
@@ -59,6 +64,8 @@ export const DEFAULT_HEALTH: PoolHealth = {
   rise: 1,
   onDown: 'drain',
   lastResort: true,
+  ejection: EJECTION_DEFAULTS,
+  panicThreshold: 0,
 }
 
 /** What one backend has otherwise than its pool; `false`: it is not watched. */

@@ -174,6 +174,7 @@ export class ProbeLoop {
     if (!failure) this.#state.succeeded()
     else if (isOurOwn(failure.error)) this.#state.unknown()
     else this.#state.failed(`probe: ${text}`)
+    if (!failure || !isOurOwn(failure.error)) this.#deps.onProbe?.(this.#backend, !failure)
     if (!failure && this.#backend.health === 'up') for (const settle of this.#waiting) settle()
   }
 

@@ -1,5 +1,5 @@
+import { type Attempted } from '../core/attempted.ts'
 import {
-  type Attempted,
   type RequestDoneEvent,
   type TunnelCloseEvent,
   type TunnelOpenEvent,

@@ -65,6 +65,13 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
     listen('backend:suspect', (event) =>
       tell('backend:suspect', event, `suspect: ${event.reason}`, { reason: event.reason }),
     )
+    listen('backend:readmitted', (event) => tell('backend:readmitted', event, 'readmitted'))
+    listen('pool:calm', (event) =>
+      logger.info(
+        { event: 'pool:calm', ...event },
+        `pool ${event.pool} calm: ${event.usable} of ${event.members} backends can be used`,
+      ),
+    )
     listen('backend:added', (event) => tell('backend:added', event, 'added'))
     listen('backend:removed', (event) => tell('backend:removed', event, 'removed'))
     listen('discovery:update', (event) =>
@@ -115,6 +122,19 @@ export function logEvents(source: EventSource, logger: LevelledLogger): () => vo
         `backend ${fullName({ id: event.backend, pool: event.pool })} down: ${reason}`,
       )
     })
+    listen('backend:ejected', (event) => {
+      const { backend, pool, reason, until } = event
+      logger.warn(
+        { event: 'backend:ejected', ...event },
+        `backend ${fullName({ id: backend, pool })} ejected until ${new Date(until).toISOString()}: ${reason}`,
+      )
+    })
+    listen('pool:panic', (event) =>
+      logger.warn(
+        { event: 'pool:panic', ...event },
+        `pool ${event.pool} in panic, health is ignored: ${event.usable} of ${event.members} backends can be used`,
+      ),
+    )
     listen('backend:tunnels', (event) => {
       const name = fullName({ id: event.backend, pool: event.pool })
       logger[event.closing > 0 ? 'warn' : 'info'](

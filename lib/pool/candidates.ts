@@ -1,18 +1,29 @@
 import { type Backend } from '../core/backend.ts'
+import { isOut } from './is-out.ts'
 
 /** Who may be given new work, best first; backends of rank n are considered only when none of a lower rank is left. */
-function rankOf(backend: Backend, lastResort: boolean): number {
+function rankOf(backend: Backend, { lastResort, isPanic }: CandidatesOptions): number {
   if (backend.adminState !== 'active' || backend.saturated || backend.weight === 0) return NEVER
+  if (isPanic()) return 0
+  if (isOut(backend) && !lastResort) return NEVER
+  if (backend.ejectedUntil !== undefined && backend.health !== 'down') return 4
   switch (backend.health) {
     case 'up':
       return backend.settings.backup ? 1 : 0
     case 'suspect':
       return backend.settings.backup ? 3 : 2
     case 'down':
-      return lastResort ? 4 : NEVER
+      return 5
   }
 }
-const NEVER = 5
+const NEVER = 6
+
+export interface CandidatesOptions {
+  /** With nobody else left: those that are ejected, then those that are down. */
+  readonly lastResort: boolean
+  /** Whether health and ejections count for nothing. */
+  readonly isPanic: () => boolean
+}
 
 /** A backend among the others: its place in the config, and the rank it was given last. */
 interface Standing {
@@ -25,22 +36,37 @@ interface Standing {
  * array is handed out until then. Fullness changes often where `maxConnections` is small: then only the one backend moves.
  */
 export class Candidates {
-  readonly #lastResort: boolean
+  readonly #options: CandidatesOptions
   readonly #backends: ReadonlyMap<string, Backend>
   /** By rank, each in the order of the config; `undefined` when they have to be worked out anew. */
   #groups: (readonly Backend[])[] | undefined
   #all: readonly Backend[] | undefined
   readonly #standings = new Map<Backend, Standing>()
 
-  constructor(backends: ReadonlyMap<string, Backend>, lastResort: boolean) {
+  constructor(backends: ReadonlyMap<string, Backend>, options: CandidatesOptions) {
     this.#backends = backends
-    this.#lastResort = lastResort
+    this.#options = options
   }
 
-  /** Nobody is left but those that are down. */
-  get lastResort(): boolean {
-    const [first] = this.list(undefined)
-    return first?.health === 'down'
+  /**
+   * Whether who belongs to a backend may come back to it: suspect is good enough, for moving its client would lose what the
+   * backend knows of it. Out is when nobody better is left: then it is more likely the probe that is wrong.
+   */
+  keeps(backend: Backend): boolean {
+    if (backend.adminState !== 'active' || backend.saturated) return false
+    if (!isOut(backend) || this.#options.isPanic()) return true
+    const [best] = this.list(undefined)
+    return best !== undefined && this.#rankOf(best) >= this.#rankOf(backend)
+  }
+
+  /** Whether somebody new would get a backend that is in use, and is chosen because of that. */
+  get hasLiving(): boolean {
+    const [best] = this.list(undefined)
+    return best !== undefined && !isOut(best) && !this.#options.isPanic()
+  }
+
+  #rankOf(backend: Backend): number {
+    return rankOf(backend, this.#options)
   }
 
   /** Whether it is in a list that was handed out; costs hardly more for ten thousand backends than for three. */
@@ -62,7 +88,7 @@ export class Candidates {
     const groups = this.#groups
     if (!groups || !standing) return
     const before = groups[standing.rank]
-    standing.rank = rankOf(backend, this.#lastResort)
+    standing.rank = this.#rankOf(backend)
     const after = groups[standing.rank]
     if (before === after) return
     // Copies: whoever has been handed a list keeps it.
@@ -82,7 +108,7 @@ export class Candidates {
   }
 
   /**
-   * Of every rank, the best first, and behind them those of weight 0: for whoever knows better than a policy. Who is down
+   * Of every rank, the best first, and behind them those of weight 0: for whoever knows better than a policy. Who is out
    * only when all are. The array is frozen: a hook is given it.
    */
   all(): readonly Backend[] {
@@ -93,17 +119,17 @@ export class Candidates {
     const usable = [...this.#backends.values()].filter(
       ({ adminState, saturated }) => adminState === 'active' && !saturated,
     )
-    const living = usable.filter(({ health }) => health !== 'down')
-    const ranked = living.length > 0 || !this.#lastResort ? living : usable
-    const rank = (backend: Backend) => rankOf(backend, this.#lastResort)
-    return ranked.sort((a, b) => rank(a) - rank(b))
+    const { lastResort, isPanic } = this.#options
+    const living = isPanic() ? usable : usable.filter((backend) => !isOut(backend))
+    const ranked = living.length > 0 || !lastResort ? living : usable
+    return ranked.sort((a, b) => this.#rankOf(a) - this.#rankOf(b))
   }
 
   #rank(): (readonly Backend[])[] {
     const groups: Backend[][] = Array.from({ length: NEVER }, () => [])
     let order = 0
     for (const backend of this.#backends.values()) {
-      const rank = rankOf(backend, this.#lastResort)
+      const rank = this.#rankOf(backend)
       this.#standings.set(backend, { order: order++, rank })
       groups[rank]?.push(backend)
     }

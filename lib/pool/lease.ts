@@ -1,5 +1,6 @@
 import { type Backend } from '../core/backend.ts'
 import { type CloseCause } from '../core/events.ts'
+import { type Work } from '../health/outlier.ts'
 
 /** The right to count on a backend: taken on pick, released exactly once. */
 export class Lease {
@@ -8,6 +9,7 @@ export class Lease {
   readonly setCookies: readonly string[]
   /** When the backend takes the handshake: its token falls due then, by the clock. Past for who need not wait. */
   readonly tokenAt: number
+  readonly work: Work
   /** Its request has failed on another backend before. */
   readonly isRetry: boolean
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
@@ -19,12 +21,13 @@ export class Lease {
 
   constructor(
     backend: Backend,
-    { setCookies = [], tokenAt = -Infinity, isRetry = false }: LeaseTerms,
+    { setCookies = [], tokenAt = -Infinity, work = 'request', isRetry = false }: LeaseTerms,
     listener: LeaseListener,
   ) {
     this.backend = backend
     this.setCookies = setCookies
     this.tokenAt = tokenAt
+    this.work = work
     this.isRetry = isRetry
     this.#listener = listener
   }
@@ -63,6 +66,8 @@ export class Lease {
 export interface LeaseTerms {
   readonly setCookies?: readonly string[]
   readonly tokenAt?: number
+  /** @default 'request' */
+  readonly work?: Work
   readonly isRetry?: boolean
 }
 

@@ -1,24 +1,26 @@
 import { type AdminState, Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
-import { isWslbError, messageOf } from '../core/errors.ts'
 import { type EventSink } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Policy } from '../balancing/policy.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
 import { type HealthOptions, type PoolHealth, healthOf } from '../health/options.ts'
+import { type OpenTunnel } from '../health/outlier.ts'
+import { type TunnelConduct } from '../health/outliers.ts'
 import { type AnswerObserver } from '../sticky/answer-observer.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { type PoolSource } from './feeds.ts'
-import { isTrouble } from './is-trouble.ts'
 import { type Lease } from './lease.ts'
 import { Leases } from './leases.ts'
 import { Memories } from './memories.ts'
 import { Selector, type SelectorOptions, type Tried } from './selector.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
+import { Panic } from './panic.ts'
 import { type RebalanceOptions } from './rebalance-options.ts'
-import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
+import { type RetryBudgetOptions } from './retry-budget.ts'
 import { SlowStart, type SlowStartOptions } from './slow-start.ts'
 import { type Steering } from './steering.ts'
+import { Traffic } from './traffic.ts'
 
 /** What a pool is to be; everything in it may change at a reload. */
 export interface PoolSpec {
@@ -44,6 +46,8 @@ export interface PoolDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly dial: Dial
+  /** The open WebSockets of a backend. */
+  readonly tunnelsOf: (backend: Backend) => readonly OpenTunnel[]
   /** Called whenever health, admin state or options of a backend may have changed; also as it leaves. */
   readonly onChange: (backend: Backend, pool: Pool) => void
 }
@@ -52,7 +56,8 @@ export interface PoolDependencies {
 export class Pool {
   readonly name: string
   readonly leases: Leases
-  readonly #retries: RetryBudget
+  readonly #traffic: Traffic
+  readonly #panic: Panic
   readonly #deps: PoolDependencies
   #spec: PoolSpec
   #backends: ReadonlyMap<string, Backend> = new Map()
@@ -68,16 +73,21 @@ export class Pool {
     this.name = spec.name
     this.leases = new Leases({
       onFullness: (backend) => this.#selector.fullnessChanged(backend),
-      onAnswer: (lease) => {
-        if (lease.isRetry) this.#retries.end('answered')
-      },
+      onAnswer: (lease, status) => this.#traffic.onAnswer(lease, status),
       onLoad: (backend) => this.#selector.loadChanged(backend),
-      onRelease: (lease, error) => this.#heed(lease, error),
+      onRelease: (lease, error) => this.#traffic.onRelease(lease, error),
     })
-    this.#retries = new RetryBudget(spec.retryBudget, deps.clock)
+    this.#traffic = new Traffic(spec, {
+      ...deps,
+      members: () => this.#backends.values(),
+      onChange: this.#changed,
+      onTrouble: (backend, reason) => this.#monitor.report(backend, reason),
+    })
+    this.#panic = new Panic(spec.name, deps.events)
     this.#deps = deps
     this.#spec = spec
-    this.#monitor = new HealthMonitor(spec.name, deps, this.#healthChanged)
+    const onProbe = (backend: Backend, isWell: boolean) => this.#traffic.outliers.probed(backend, isWell)
+    this.#monitor = new HealthMonitor(spec.name, { ...deps, onProbe }, this.#healthChanged)
     this.#memories = new Memories(deps.clock)
     this.#selector = new Selector(this.#selectorOptions(spec), { ...deps, memories: this.#memories })
     this.#slowStart = new SlowStart({
@@ -108,11 +118,12 @@ export class Pool {
     this.#monitor.watch(this.#health)
   }
 
-  /** Stops the health loop, and every timer. */
+  /** Stops the health loop, and every timer; who is ejected stays it. */
   stop(): void {
     this.#running = false
     this.#monitor.stop()
     this.#slowStart.stop()
+    this.#traffic.outliers.stop()
   }
 
   /**
@@ -130,9 +141,9 @@ export class Pool {
       backend.starts.takeIfThere(this.#deps.clock.now())
     const tokenAt = isFree ? -Infinity : handshakes.take(this.#deps.clock.now())
     const isRetry = tried !== undefined
-    if (isRetry) this.#retries.begin()
-    else this.#retries.deposit()
-    return this.leases.take(backend, { setCookies, tokenAt, isRetry })
+    this.#traffic.begin(isRetry)
+    const work = maxWait === undefined ? 'request' : 'upgrade'
+    return this.leases.take(backend, { setCookies, tokenAt, work, isRetry })
   }
 
   /** Who could get a lease now, the best first. Frozen. */
@@ -147,7 +158,7 @@ export class Pool {
 
   /** Whether one more retry is within the budget of this pool. */
   get allowsRetry(): boolean {
-    return this.#retries.allows
+    return this.#traffic.allowsRetry
   }
 
   /** Those who ask to see the answer of a backend to a request; `undefined` for nearly all. */
@@ -155,12 +166,14 @@ export class Pool {
     return this.#memories.observers(this.#spec.sticky, request, backend)
   }
 
-  #heed({ backend, isRetry, isAnswered }: Lease, error: unknown): void {
-    const isItsFault = error != null && !(isWslbError(error) && error.blame !== 'backend')
-    if (isRetry && !isAnswered) this.#retries.end(isItsFault ? 'inVain' : undefined)
-    if (!isItsFault) return
-    backend.counters.failures++
-    if (isTrouble(error)) this.#monitor.report(backend, messageOf(error))
+  /** Health and ejections count for nothing at present. */
+  get isPanic(): boolean {
+    return this.#panic.isOn
+  }
+
+  /** A WebSocket of this pool has ended. */
+  tunnelEnded(backend: Backend, conduct: TunnelConduct): void {
+    this.#traffic.tunnelEnded(backend, conduct)
   }
 
   /** What {@link reconfigure} would do. */
@@ -187,17 +200,19 @@ export class Pool {
     this.#backends = new Map(spec.backends.map(({ id }) => [id, members.get(id)!]))
     this.#selector.options = this.#selectorOptions(spec)
     this.#spec = spec
-    this.#retries.options = spec.retryBudget
+    this.#traffic.options = spec
     this.#memories.retain(spec.sticky, removed)
     for (const backend of removed) {
       backend.adminState = 'disabled'
       this.#monitor.forget(backend)
       this.#slowStart.forget(backend)
+      this.#traffic.outliers.forget(backend)
     }
     this.#watch(spec)
     this.#slowStart.options = spec.slowStart
     for (const backend of kept.keys()) this.#slowStart.review(backend)
     if (!isFirst) for (const backend of fresh) this.#slowStart.begin(backend)
+    this.#reviewPanic()
     for (const backend of [...removed, ...kept.keys()]) this.#deps.onChange(backend, this)
     for (const { id } of removed) this.#deps.events.emit('backend:removed', { backend: id, pool: this.name })
     for (const { id } of fresh) this.#deps.events.emit('backend:added', { backend: id, pool: this.name })
@@ -207,6 +222,7 @@ export class Pool {
     return {
       ...{ name, policy, sticky, backends: this.#backends },
       lastResort: health?.lastResort ?? true,
+      isPanic: () => this.#panic.isOn,
       retryAfter: Math.max(1, Math.ceil((health?.interval.down ?? health?.interval.up ?? 1_000) / 1_000)),
     }
   }
@@ -254,8 +270,13 @@ export class Pool {
     if (backend.health === 'down' && this.#selector.hasLiving) this.leases.giveUp(backend)
   }
 
+  #reviewPanic(): void {
+    this.#panic.review(this.#backends.values(), this.#spec.health?.panicThreshold ?? 0)
+  }
+
   readonly #changed = (backend: Backend): void => {
     this.#slowStart.review(backend)
+    this.#reviewPanic()
     this.#selector.invalidate()
     this.#deps.onChange(backend, this)
   }

@@ -18,6 +18,7 @@ export interface SelectorOptions {
   readonly policy: Policy
   readonly sticky: readonly StickyStrategy[]
   readonly lastResort: boolean
+  readonly isPanic: () => boolean
   /** For a client that is refused: seconds after which it is worth another try. */
   readonly retryAfter: number
 }
@@ -49,7 +50,7 @@ export class Selector {
 
   set options(options: SelectorOptions) {
     this.#options = options
-    this.#candidates = new Candidates(options.backends, options.lastResort)
+    this.#candidates = new Candidates(options.backends, options)
   }
 
   /** To be called when health, admin state or weight of backends has changed. */
@@ -74,7 +75,7 @@ export class Selector {
 
   /** Whether a new client would get a backend that is not down. */
   get hasLiving(): boolean {
-    return this.#candidates.list(undefined).length > 0 && !this.#candidates.lastResort
+    return this.#candidates.hasLiving
   }
 
   /**
@@ -131,19 +132,10 @@ export class Selector {
           `strategy "${strategy.name}" found something that is not in its pool`,
         )
       }
-      if (backend && !tried?.has(backend) && this.#isUsable(backend) && this.#takes(backend, maxWait))
+      if (backend && !tried?.has(backend) && this.#candidates.keeps(backend) && this.#takes(backend, maxWait))
         return { backend, strategy }
     }
     return undefined
-  }
-
-  /**
-   * Suspect is good enough for a client that belongs there: moving it would lose what the backend knows of it. So is
-   * down when all are: then it is more likely the probe that is wrong.
-   */
-  #isUsable(backend: Backend): boolean {
-    if (backend.adminState !== 'active' || backend.saturated) return false
-    return backend.health !== 'down' || this.#candidates.lastResort
   }
 
   /** Whether its next handshake begins within that time. */

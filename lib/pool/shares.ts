@@ -38,6 +38,6 @@ export function roomIn(shares: ReadonlyMap<Backend, number>, open: TunnelCount =
   return room
 }
 
-function isUsable({ adminState, health, weight }: Backend): boolean {
-  return adminState === 'active' && health === 'up' && weight > 0
+function isUsable({ adminState, health, ejectedUntil, weight }: Backend): boolean {
+  return adminState === 'active' && health === 'up' && ejectedUntil === undefined && weight > 0
 }

@@ -1,10 +1,11 @@
 import { type Backend } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type Candidates } from './candidates.ts'
+import { isOut } from './is-out.ts'
 
 /**
  * Who takes a handshake soonest: of the best candidates all that take one at once, or else those with the shortest
- * wait. When everybody there is busy for longer than `maxWait` the next best are asked, but not those that are down:
+ * wait. When everybody there is busy for longer than `maxWait` the next best are asked, but not those that are out:
  * they are for the time when all are. Whoever starts slowly and has got enough is asked when nobody else takes it.
  * @param now and `maxWait` in milliseconds
  * @throws WslbError `WSLB_TOO_MANY_HANDSHAKES`
@@ -40,7 +41,7 @@ function shortest(
   let shortest = Infinity
   for (let othersAreBusy = false; ; othersAreBusy = true) {
     const group = candidates.list(passed)
-    if (group.length === 0 || (othersAreBusy && group[0]!.health === 'down'))
+    if (group.length === 0 || (othersAreBusy && isOut(group[0]!)))
       return { backends: undefined, wait: shortest }
     const waits = group.map(waitOf)
     const least = waits.reduce((least, wait) => Math.min(least, wait))

@@ -1,6 +1,6 @@
+import { type Attempted, type Retry } from '../core/attempted.ts'
 import { type Backend } from '../core/backend.ts'
 import { type ErrorCode, WslbError, toWslbError } from '../core/errors.ts'
-import { type Attempted, type Retry } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
 import { type Route } from './router.ts'

@@ -13,6 +13,7 @@ import { waitForToken } from './admission.ts'
 import { attempt, attempted, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { assertChunkedOnly } from './coding.ts'
+import { conductOf } from './conduct-of.ts'
 import { PendingClient } from './pending-client.ts'
 import { type PendingUpgrade } from './pending-upgrade.ts'
 import { refusal, responseHead, serializeAnswer } from './refusal.ts'
@@ -176,8 +177,9 @@ function open(
     onEnd: (ended: Tunnel, end: TunnelEnd) => {
       tunnels.delete(ended)
       lease.release()
-      if (!events.wants('tunnel:close')) return
-      events.emit('tunnel:close', { ...identityOf(ended), ...ended.traffic, ...end, duration: ended.age })
+      if (events.wants('tunnel:close'))
+        events.emit('tunnel:close', { ...identityOf(ended), ...ended.traffic, ...end, duration: ended.age })
+      pool.tunnelEnded(backend, conductOf(ended, end))
     },
   })
   tunnels.add(tunnel)

@@ -61,6 +61,7 @@ t.test('the smallest config gets every default', async (t) => {
       onDown: 'drain',
     },
     ...{ probe: 'http', fall: 1 },
+    ...{ panicThreshold: 0, ejection: { failures: 5, earlyClose: 5_000, errors: false, time: 10_000 } },
   })
   const [backend] = pool!.backends
   t.equal(backend!.id, '127.0.0.1:3000')
@@ -100,6 +101,8 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
     health: {
       ...{ probe, interval: '1m', timeout: '500ms', debounce: 0, fall: 3, rise: 2, lastResort: false },
       ...{ onDown: 'keep', port: 9000 },
+      ejection: { failures: 3, earlyClose: false, errors: {}, time: '10m', maxShare: 0.2 },
+      panicThreshold: 0.5,
     },
     rebalance: { tolerance: 0, perMinute: 600, minAge: '5s' },
     retryBudget: false,
@@ -134,6 +137,11 @@ t.test('every option arrives, durations in milliseconds', async (t) => {
       onDown: 'keep',
     },
     ...{ fall: 3, port: 9000 },
+    ejection: {
+      ...{ failures: 3, earlyClose: false, time: 600_000, maxTime: 600_000, maxShare: 0.2 },
+      errors: { share: 0.5, min: 20, window: 10_000 },
+    },
+    panicThreshold: 0.5,
   })
   t.match(named.default!.backends, [
     { id: 'blue', settings: { weight: 2, maxConnections: 5, maxHandshakesPerSecond: 200, backup: true } },
@@ -322,6 +330,27 @@ t.test('what is wrong is said in the words of the option', async (t) => {
     [{ ...minimal, health: { headers: { a: 'c\n' } } }, 'health.headers.a', /header value/],
     [{ ...minimal, health: { expect: [200, 99] } }, 'health.expect[1]', /100 to 599/],
     [{ ...minimal, health: { rise: 0 } }, 'health.rise', /1 or more/],
+    [
+      { ...minimal, health: { ejection: true } },
+      'health.ejection',
+      /^got true; expected an object, or false/,
+    ],
+    [{ ...minimal, health: { ejection: { failures: 0 } } }, 'health.ejection.failures', /1 or more/],
+    [{ ...minimal, health: { ejection: { earlyClose: 0 } } }, 'health.ejection.earlyClose', /or false/],
+    [{ ...minimal, health: { ejection: { maxShare: 50 } } }, 'health.ejection.maxShare', /from 0 to 1/],
+    [{ ...minimal, health: { ejection: { errors: 0.5 } } }, 'health.ejection.errors', /an object, or false/],
+    [
+      { ...minimal, health: { ejection: { errors: { share: 2 } } } },
+      'health.ejection.errors.share',
+      /0 to 1/,
+    ],
+    [
+      { ...minimal, health: { ejection: { time: '1m', maxTime: '30s' } } },
+      'health.ejection.maxTime',
+      /shorter than the time of 60000 ms; make it longer/,
+    ],
+    [{ ...minimal, health: { ejecton: {} } }, 'health.ejecton', /did you mean "ejection"/],
+    [{ ...minimal, health: { panicThreshold: 50 } }, 'health.panicThreshold', /from 0 to 1/],
     [{ ...minimal, health: { onDown: 'drian' } }, 'health.onDown', /did you mean "drain"/],
     [
       { ...minimal, health: { onDown: false } },

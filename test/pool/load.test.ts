@@ -56,7 +56,7 @@ t.test(
       plainBackend(`b${index}`, { maxConnections: 1, backup: index % 5 === 0 }),
     )
     const byId = new Map(backends.map((backend) => [backend.id, backend]))
-    const candidates = new Candidates(byId, true)
+    const candidates = new Candidates(byId, { lastResort: true, isPanic: () => false })
     const chance = seededRandom(9)
     let before = candidates.list(undefined)
     let copy = [...before]
@@ -68,7 +68,7 @@ t.test(
       const now = candidates.list(undefined)
       if (before.some((one, index) => one !== copy[index]))
         return t.fail('a list that was handed out has changed')
-      const anew = new Candidates(byId, true).list(undefined)
+      const anew = new Candidates(byId, { lastResort: true, isPanic: () => false }).list(undefined)
       if (now.length !== anew.length || now.some((one, index) => one !== anew[index]))
         return t.fail(`step ${step}`)
       for (const one of backends)

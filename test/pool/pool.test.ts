@@ -24,16 +24,25 @@ t.test('candidates are the best there is: up, backup, suspect, suspect backup, d
   )
   const tried = new Set<(typeof ranked)[0]>()
   const order = ranked.map(() => {
-    const [best] = new Candidates(byId, true).list(tried)
+    const [best] = new Candidates(byId, { lastResort: true, isPanic: () => false }).list(tried)
     tried.add(best!)
     return best?.id
   })
   t.same(order, ['up', 'backup', 'suspect', 'suspect-backup', 'down'])
-  t.same(new Candidates(new Map([['down', ranked[4]!]]), false).list(undefined), [], 'no last resort')
+  t.same(
+    new Candidates(new Map([['down', ranked[4]!]]), { lastResort: false, isPanic: () => false }).list(
+      undefined,
+    ),
+    [],
+    'no last resort',
+  )
 })
 
 t.test('the list is the same object until something changes', async (t) => {
-  const candidates = new Candidates(new Map([['a', plainBackend('a')]]), true)
+  const candidates = new Candidates(new Map([['a', plainBackend('a')]]), {
+    lastResort: true,
+    isPanic: () => false,
+  })
   const first = candidates.list(undefined)
   t.equal(candidates.list(undefined), first)
   candidates.invalidate()
@@ -135,7 +144,10 @@ t.test('a policy may pick what it was offered, and nothing else', async (t) => {
 
 t.test('what was offered is known for each list that was handed out, also after a change', async (t) => {
   const [a, b] = [plainBackend('a'), plainBackend('b')]
-  const candidates = new Candidates(new Map([a, b].map((backend) => [backend.id, backend])), true)
+  const candidates = new Candidates(new Map([a, b].map((backend) => [backend.id, backend])), {
+    lastResort: true,
+    isPanic: () => false,
+  })
   const before = candidates.list(undefined)
   a.adminState = 'draining'
   candidates.invalidate()
@@ -167,7 +179,14 @@ t.test('reloads that change nothing put no probe off: a backend that dies silent
       },
     )
   const dial = () => Promise.reject(new Error('unused'))
-  const pool = new Pool(config(), { events: silent, clock, random: () => 0.5, dial, onChange: () => {} })
+  const pool = new Pool(config(), {
+    events: silent,
+    clock,
+    random: () => 0.5,
+    dial,
+    tunnelsOf: () => [],
+    onChange: () => {},
+  })
   t.teardown(() => pool.stop())
   pool.start()
   await clock.advance(1_000)

@@ -27,7 +27,14 @@ function start(own: Record<string, Partial<BackendSettings>>, rebalance?: Partia
   const tunnels = new Tunnels()
   const spec = specOf(own, { rebalance: rebalance && { ...REBALANCE_DEFAULTS, ...rebalance } })
   const dial = () => Promise.reject(new Error('unused'))
-  const pool = new Pool(spec, { events, clock, random, dial, onChange: () => {} })
+  const pool = new Pool(spec, {
+    events,
+    clock,
+    random,
+    dial,
+    tunnelsOf: (backend) => tunnels.of(backend),
+    onChange: () => {},
+  })
   const rebalances = new Rebalances({ clock, random, events, tunnels, code: () => 1012 })
   const backends = Object.fromEntries(pool.backends) as Record<string, Backend>
   const closed: { at: number; tunnel: Tunnel }[] = []

@@ -38,5 +38,9 @@ export function poolOf(
   random: Random = () => 0,
 ): Pool {
   const dial = () => Promise.reject(new Error('unused'))
-  return new Pool(spec(backends, over), { events: silent, clock, random, dial, onChange: () => {} })
+  return new Pool(spec(backends, over), {
+    ...{ events: silent, clock, random, dial },
+    tunnelsOf: () => [],
+    onChange: () => {},
+  })
 }
