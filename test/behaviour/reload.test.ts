@@ -223,7 +223,14 @@ t.test('policy and stickiness change for the next client', async (t) => {
   }
   await balancer.reload({ ...config, balance: picky as never, sticky: 'cookie' })
   t.same(balancer.snapshot().pools, [
-    { name: 'default', balance: 'blue only', sticky: ['cookie'], backends: ['red', 'blue'], source: null },
+    {
+      name: 'default',
+      balance: 'blue only',
+      sticky: ['cookie'],
+      backends: ['red', 'blue'],
+      panic: false,
+      source: null,
+    },
   ])
   const { headers, body } = await ask(url)
   t.equal(body, 'blue')

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { type Attempted } from '../../lib/core/events.ts'
+import { type Attempted } from '../../lib/core/attempted.ts'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type Balancer } from '../../lib/balancer.ts'
 import { startBalancer } from '../support/balancer.ts'
