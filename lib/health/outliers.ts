@@ -125,7 +125,8 @@ export class Outliers {
     if (!outlier || outlier.failures < failures) return
     if (outlier.earlyCloses >= failures) outlier.hear(this.#deps.tunnelsOf(backend), this.#deps.clock.now())
     if (outlier.failures < failures) return
-    this.#eject(backend, `${outlier.failures} failures in a row, the last: ${outlier.reason}`)
+    const row = outlier.failures > 1 ? `${outlier.failures} failures in a row, the last: ` : ''
+    this.#eject(backend, row + outlier.reason)
   }
 
   #eject(backend: Backend, reason: string): void {

@@ -127,6 +127,27 @@ t.test('what was tried before is said, and why it was not tried again', async (t
   t.notMatch(sink.lines.at(-1), { retries: Array }, 'nothing is said of nothing')
 })
 
+t.test('who is ejected, until when and why; and panic', async (t) => {
+  const { sink, events } = logging()
+  const chat = { backend: 'blue', pool: 'chat' }
+  events.emit('backend:ejected', { ...chat, reason: '5 failures in a row', until: 1_700_000_000_000 })
+  events.emit('backend:readmitted', chat)
+  events.emit('pool:panic', { pool: 'chat', usable: 1, members: 3 })
+  events.emit('pool:calm', { pool: 'chat', usable: 2, members: 3 })
+  t.match(sink.lines, [
+    {
+      ...{ level: 'warn', event: 'backend:ejected', ...chat, until: 1_700_000_000_000 },
+      msg: 'backend chat/blue ejected until 2023-11-14T22:13:20.000Z: 5 failures in a row',
+    },
+    { level: 'info', event: 'backend:readmitted', ...chat, msg: 'backend chat/blue readmitted' },
+    {
+      ...{ level: 'warn', event: 'pool:panic', usable: 1, members: 3 },
+      msg: 'pool chat in panic, health is ignored: 1 of 3 backends can be used',
+    },
+    { level: 'info', event: 'pool:calm', msg: 'pool chat calm: 2 of 3 backends can be used' },
+  ])
+})
+
 t.test('authorization, cookies and the query never reach the log, in any line', async (t) => {
   for (const level of ['info', 'trace'] as const) {
     const { sink, events } = logging(level)
