@@ -118,7 +118,7 @@ export class Balancer implements AsyncDisposable, Controls {
   /**
    * Chooses a backend for a request that you forward yourself: `hooks.select`, stickiness, policy and health, nothing else.
    * @throws WslbError `WSLB_NO_ROUTE`, `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES` (it cannot
-   *   wait), `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy or strategy of yours threw, or picked what is no candidate),
+   *   wait), `WSLB_BACKEND_LOST`, `WSLB_CLOSED`, `WSLB_INTERNAL` (a policy or strategy of yours threw, or picked what is no candidate),
    *   `WSLB_HOOK_FAILED` (`hooks.select` did, or returned a promise), `WSLB_BAD_REQUEST` (an ambiguous path)
    */
   pick(message: IncomingMessage): Choice {

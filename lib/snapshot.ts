@@ -91,7 +91,7 @@ export interface BackendSnapshot {
   readonly load: number
   /** Open tunnels. */
   readonly tunnels: number
-  /** Upgrades that wait for a token under `maxHandshakesPerSecond`; part of the load. */
+  /** Clients that wait: for a token under `maxHandshakesPerSecond`, part of the load; or held by `onLost`, not part of it. */
   readonly waiting: number
   /** Milliseconds its handshakes take of late, from dialling to the `101`; `null` when there were none for a minute. */
   readonly latency: number | null

@@ -44,12 +44,13 @@ function changedIn(before: PoolSpec, after: PoolSpec): string[] {
     rebalance,
     retryBudget,
     slowStart,
+    onLost,
     source,
   }: PoolSpec): Record<string, unknown> => ({
     // Whatever else a policy or strategy of the user's has is not ours to look at.
     balance: policy.name,
     sticky: sticky.map(({ name, ownCookie }) => [name, ownCookie]),
-    ...{ health, rebalance, retryBudget, slowStart },
+    ...{ onLost, health, rebalance, retryBudget, slowStart },
     source: source?.source.name,
     discovery: source && [source.removeAfter, source.allowEmpty, source.startTimeout],
   })

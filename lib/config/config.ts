@@ -12,6 +12,7 @@ import { type Hooks } from '../proxy/hooks.ts'
 import { type HeaderCondition } from '../proxy/route-conditions.ts'
 import { type RetryBudgetConfig } from './retry-budget-config.ts'
 import { type RouteConfig } from './route-config.ts'
+import { type LostConfig, type OnLostConfig } from './on-lost-config.ts'
 import { type Logger, type LogLevel } from '../core/logger.ts'
 
 /** What `lb.config.ts` exports, and what `createBalancer` and `reload` take. */
@@ -23,8 +24,8 @@ export interface Config extends PoolConfig {
    */
   listen?: number | ListenConfig | readonly (number | ListenConfig)[]
   /**
-   * Several pools by name. `backends`, `balance`, `sticky`, `health`, `rebalance`, `retryBudget` and `slowStart` at the top
-   * level are shorthand for one pool named `default`; both forms cannot be mixed for that name.
+   * Several pools by name. `backends`, `balance`, `sticky`, `onLost`, `health`, `rebalance`, `retryBudget` and `slowStart` at
+   * the top level are shorthand for one pool named `default`; both forms cannot be mixed for that name.
    */
   pools?: Readonly<Record<string, PoolConfig & { backends: NonNullable<PoolConfig['backends']> }>>
   /**
@@ -81,6 +82,13 @@ export interface PoolConfig {
    * @default 'cookie'
    */
   sticky?: false | StickyName | StickyStrategy | readonly (StickyName | StickyStrategy)[]
+  /**
+   * What becomes of a client whose own backend, as `sticky` says, cannot serve: `'rebalance'` gives it another one,
+   * `'reject'` refuses it with 503 and Retry-After, `{ wait, then }` holds it until its backend is back, e.g. after a
+   * restart, but no longer than that. Also by cause: `down`, `draining`, `full`.
+   * @default 'rebalance'
+   */
+  onLost?: OnLostConfig
   /** The health loop; `false` holds every backend to be up for ever. */
   health?: false | HealthConfig
   /**
@@ -178,6 +186,7 @@ export interface ListenConfig {
 export type { BackendHealthConfig, DrainConfig, HeaderCondition, HealthConfig, RouteConfig, SlowStartConfig }
 export type { EjectionConfig, ErrorShareConfig } from './ejection-config.ts'
 export type { RetryBudgetConfig }
+export type { LostConfig, OnLostConfig }
 
 export interface AdmissionConfig {
   /** An upgrade waits that long at most for a token under `maxHandshakesPerSecond`. 0 never waits. @default '1s' */

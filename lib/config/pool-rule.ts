@@ -9,6 +9,7 @@ import { RETRY_BUDGET_DEFAULTS } from '../pool/retry-budget.ts'
 import { PRESETS, type PresetName } from '../sticky/presets.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { health } from './health-rule.ts'
+import { onLost } from './on-lost-rule.ts'
 import { rebalance } from './rebalance-rule.ts'
 import { retryBudget } from './retries-rule.ts'
 import { slowStart } from './slow-start-rule.ts'
@@ -63,6 +64,7 @@ export const poolShape = {
   discovery: discovery.default(() => discovery.parse({})),
   balance: policy.default(random),
   sticky: sticky.default(['cookie']),
+  onLost: onLost.default(() => onLost.parse('rebalance')),
   health: health.default(() => health.parse({})),
   rebalance: rebalance.default(false),
   retryBudget: retryBudget.default(RETRY_BUDGET_DEFAULTS),

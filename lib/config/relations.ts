@@ -13,6 +13,7 @@ type Raw = Readonly<Record<string, unknown>>
 export function relationProblems(config: Raw): ConfigProblem[] {
   return [
     ...poolProblems(config),
+    ...onLostProblems(config),
     ...discoveryProblems(config),
     ...routeProblems(config),
     ...idProblems(config),
@@ -25,7 +26,7 @@ function poolProblems(config: Raw): ConfigProblem[] {
     if (config.pools === undefined || (isObject(config.pools) && Object.keys(config.pools).length === 0)) {
       return [problem('backends', 'is missing; give backends: ["http://127.0.0.1:3000"], or pools by name')]
     }
-    return ['balance', 'sticky', 'health', 'rebalance', 'retryBudget', 'slowStart', 'discovery']
+    return ['balance', 'sticky', 'onLost', 'health', 'rebalance', 'retryBudget', 'slowStart', 'discovery']
       .filter((key) => config[key] !== undefined)
       .map((key) => problem(key, 'has no effect without backends beside it; write it into each pool'))
   }
@@ -45,6 +46,28 @@ function discoveryProblems(config: Raw): ConfigProblem[] {
     .map(([path]) =>
       problem(formatPath([...path, 'discovery']), 'has no effect on a list of backends; it is for a source'),
     )
+}
+
+function onLostProblems(config: Raw): ConfigProblem[] {
+  const pools = Object.entries(poolsOf(config)).map(([name, pool]) => [['pools', name], pool] as const)
+  return [[[], config] as const, ...pools].flatMap(([path, pool]) => {
+    if (!isObject(pool) || pool.onLost === undefined) return []
+    const at = (...rest: string[]) => formatPath([...path, 'onLost', ...rest])
+    const { sticky, onLost, health } = pool
+    if (sticky === false || (Array.isArray(sticky) && sticky.length === 0))
+      return [problem(at(), 'has no effect: with sticky false no client belongs to a backend; remove it')]
+    const hasOwn = listOf(pool.backends).some((backend) => isObject(backend) && backend.health !== undefined)
+    const waits = isObject(onLost) && isObject(onLost.down) && 'wait' in onLost.down
+    const unnoticed = health === false && !hasOwn && waits
+    return unnoticed
+      ? [
+          problem(
+            at('down', 'wait'),
+            'needs the health loop, which tells when it is back; remove health: false',
+          ),
+        ]
+      : []
+  })
 }
 
 function routeProblems(config: Raw): ConfigProblem[] {

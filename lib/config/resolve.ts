@@ -1,6 +1,7 @@
 import { type z } from 'zod'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { type HealthOptions } from '../health/options.ts'
+import { unlessDefault } from './on-lost-rule.ts'
 import { overrideProblems } from './override-problems.ts'
 import { type pool } from './pool-rule.ts'
 import { relationProblems } from './relations.ts'
@@ -133,7 +134,17 @@ function toRouteSpec(
 
 function toSpec(
   name: string,
-  { backends, discovery, balance, sticky, health, rebalance, retryBudget, slowStart }: z.output<typeof pool>,
+  {
+    backends,
+    discovery,
+    balance,
+    sticky,
+    onLost,
+    health,
+    rebalance,
+    retryBudget,
+    slowStart,
+  }: z.output<typeof pool>,
   isMain: boolean,
   baseDir: string,
 ): PoolSpec {
@@ -144,6 +155,7 @@ function toSpec(
     ...toMembers(backends, discovery, health || undefined, baseDir),
     policy: balance,
     sticky: strategiesOf(sticky, cookie),
+    onLost: unlessDefault(onLost),
     health: health || undefined,
     rebalance: rebalance || undefined,
     retryBudget: retryBudget || undefined,

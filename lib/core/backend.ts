@@ -89,7 +89,7 @@ export class Backend {
   readonly starts = new TokenBucket(() => this.startRate)
   /** Open tunnels, part of {@link load}. */
   tunnels = 0
-  /** Upgrades that wait for a token here, part of {@link load}. */
+  /** Clients that wait: for a token, those are part of {@link load}; or until it can serve (`onLost`). */
   waiting = 0
   /** A token for each new WebSocket. */
   readonly handshakes = new TokenBucket(() => this.settings.maxHandshakesPerSecond)

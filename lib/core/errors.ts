@@ -36,6 +36,7 @@ export const ERROR_KINDS = {
   WSLB_NO_BACKEND: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
   WSLB_AT_CAPACITY: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
   WSLB_TOO_MANY_HANDSHAKES: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
+  WSLB_BACKEND_LOST: { blame: 'backend', status: 503, closeCode: 1013, retryable: true },
   WSLB_CONNECT_FAILED: { blame: 'backend', status: 502, retryable: true },
   WSLB_CONNECT_TIMEOUT: { blame: 'backend', status: 502, retryable: true },
   WSLB_BACKEND_DOWN: { blame: 'backend', status: 502, retryable: true },

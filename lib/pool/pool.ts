@@ -13,6 +13,7 @@ import { type PoolSource } from './feeds.ts'
 import { type Lease } from './lease.ts'
 import { Leases } from './leases.ts'
 import { Memories } from './memories.ts'
+import { Hold, Holds, type OnLost } from './on-lost.ts'
 import { Selector, type SelectorOptions, type Tried } from './selector.ts'
 import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
 import { Panic } from './panic.ts'
@@ -31,6 +32,8 @@ export interface PoolSpec {
   readonly source: PoolSource | undefined
   readonly policy: Policy
   readonly sticky: readonly StickyStrategy[]
+  /** `undefined`: clients whose backend cannot serve go elsewhere. */
+  readonly onLost: OnLost | undefined
   /** `undefined`: no health loop, but for backends that have one of their own. */
   readonly health: PoolHealth | undefined
   /** `undefined`: not by itself. */
@@ -56,6 +59,7 @@ export interface PoolDependencies {
 export class Pool {
   readonly name: string
   readonly leases: Leases
+  readonly holds = new Holds()
   readonly #traffic: Traffic
   readonly #panic: Panic
   readonly #deps: PoolDependencies
@@ -75,7 +79,10 @@ export class Pool {
       onFullness: (backend) => this.#selector.fullnessChanged(backend),
       onAnswer: (lease, status) => this.#traffic.onAnswer(lease, status),
       onLoad: (backend) => this.#selector.loadChanged(backend),
-      onRelease: (lease, error) => this.#traffic.onRelease(lease, error),
+      onRelease: (lease, error) => {
+        this.#traffic.onRelease(lease, error)
+        this.holds.wakeFirst(lease.backend)
+      },
     })
     this.#traffic = new Traffic(spec, {
       ...deps,
@@ -124,6 +131,8 @@ export class Pool {
     this.#monitor.stop()
     this.#slowStart.stop()
     this.#traffic.outliers.stop()
+    // Nobody would tell those who wait for a backend that it is back.
+    this.holds.wakeAll()
   }
 
   /**
@@ -131,10 +140,23 @@ export class Pool {
    * @param tried backends that have failed this very request
    * @param maxWait for an upgrade: milliseconds it may wait for a token of the backend, which it takes
    * @param decided by a hook: one of {@link candidates}, which gets the lease
-   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
+   * @param held milliseconds that the client has been held already until its own backend can serve; without it, it is
+   *   not held
+   * @returns what to wait for, when the client is to be held; see {@link holds}
+   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`, `WSLB_BACKEND_LOST`
    */
-  acquire(request: IncomingRequest, tried?: Tried, maxWait?: number, decided?: Backend): Lease {
-    const { backend, setCookies } = this.#selector.select(request, tried, maxWait, decided)
+  acquire(request: IncomingRequest, tried?: Tried, maxWait?: number, decided?: Backend): Lease
+  acquire(...wanted: Parameters<Selector['select']>): Lease | Hold
+  acquire(
+    request: IncomingRequest,
+    tried?: Tried,
+    maxWait?: number,
+    decided?: Backend,
+    held?: number,
+  ): Lease | Hold {
+    const selection = this.#selector.select(request, tried, maxWait, decided, held)
+    if (selection instanceof Hold) return selection
+    const { backend, setCookies } = selection
     const { handshakes } = backend
     const isFree = maxWait === undefined || handshakes.isUnlimited
     if (maxWait !== undefined && backend.startRate < Infinity)
@@ -216,11 +238,12 @@ export class Pool {
     for (const backend of [...removed, ...kept.keys()]) this.#deps.onChange(backend, this)
     for (const { id } of removed) this.#deps.events.emit('backend:removed', { backend: id, pool: this.name })
     for (const { id } of fresh) this.#deps.events.emit('backend:added', { backend: id, pool: this.name })
+    this.holds.wakeAll()
   }
 
-  #selectorOptions({ name, policy, sticky, health }: PoolSpec): SelectorOptions {
+  #selectorOptions({ name, policy, sticky, onLost, health }: PoolSpec): SelectorOptions {
     return {
-      ...{ name, policy, sticky, backends: this.#backends },
+      ...{ name, policy, sticky, onLost, backends: this.#backends },
       lastResort: health?.lastResort ?? true,
       isPanic: () => this.#panic.isOn,
       retryAfter: Math.max(1, Math.ceil((health?.interval.down ?? health?.interval.up ?? 1_000) / 1_000)),
@@ -279,5 +302,6 @@ export class Pool {
     this.#reviewPanic()
     this.#selector.invalidate()
     this.#deps.onChange(backend, this)
+    this.holds.wake(backend)
   }
 }

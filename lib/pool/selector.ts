@@ -7,6 +7,7 @@ import { type Policy } from '../balancing/policy.ts'
 import { type StickyStrategy } from '../sticky/strategy.ts'
 import { Candidates } from './candidates.ts'
 import { type Memories } from './memories.ts'
+import { Hold, type OnLost, whenLost } from './on-lost.ts'
 import { soonest } from './soonest.ts'
 import { Steering } from './steering.ts'
 
@@ -17,6 +18,8 @@ export interface SelectorOptions {
   readonly backends: ReadonlyMap<string, Backend>
   readonly policy: Policy
   readonly sticky: readonly StickyStrategy[]
+  /** `undefined`: clients whose backend cannot serve go elsewhere. */
+  readonly onLost: OnLost | undefined
   readonly lastResort: boolean
   readonly isPanic: () => boolean
   /** For a client that is refused: seconds after which it is worth another try. */
@@ -83,16 +86,19 @@ export class Selector {
    * @param tried backends that have failed this very request
    * @param maxWait for an upgrade: milliseconds it may wait for a token of the backend
    * @param decided by a hook: one of {@link candidates}; then nothing is chosen here
-   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`
+   * @param held milliseconds that the client has been held until its backend can serve; `undefined`: it is not to be held
+   * @throws WslbError `WSLB_NO_BACKEND`, `WSLB_AT_CAPACITY`, `WSLB_TOO_MANY_HANDSHAKES`, `WSLB_BACKEND_LOST`
    */
   select(
     request: IncomingRequest,
     tried: Tried,
     maxWait: number | undefined,
     decided: Backend | undefined,
-  ): Selection {
+    held: number | undefined,
+  ): Selection | Hold {
     try {
-      const backend = decided ?? this.#decide(request, tried, maxWait)
+      const backend = decided ?? this.#decide(request, tried, maxWait, held)
+      if (backend instanceof Hold) return backend
       const setCookies = this.#options.sticky.flatMap(
         (strategy) => strategy.remember?.(request, backend) ?? [],
       )
@@ -103,9 +109,22 @@ export class Selector {
     }
   }
 
-  #decide(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend {
-    const tie = this.#findTie(request, tried, maxWait)
-    const choice = tie ?? this.#choose(request, tried, maxWait)
+  #decide(
+    request: IncomingRequest,
+    tried: Tried,
+    maxWait: number | undefined,
+    held: number | undefined,
+  ): Backend | Hold {
+    const { onLost, retryAfter } = this.#options
+    const patience = onLost && held !== undefined ? onLost.full.wait - held : 0
+    const isPatient = maxWait !== undefined && patience > maxWait
+    const tie = this.#findTie(request, tried, isPatient ? patience : maxWait)
+    if (tie && !tie.serves && onLost) {
+      const failed = tried?.has(tie.backend) ?? false
+      const hold = whenLost(tie.backend, failed, onLost, held, retryAfter)
+      if (hold) return hold
+    }
+    const choice = tie?.serves ? tie : this.#choose(request, tried, maxWait)
     const stays = tried || this.steering.over
     return stays ? choice.backend : this.#steer(request, choice, maxWait)
   }
@@ -119,11 +138,13 @@ export class Selector {
 
   /** The one of {@link candidates} that the client belongs to. */
   ownerOf(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Backend | undefined {
-    return this.#findTie(request, tried, maxWait)?.backend
+    const tie = this.#findTie(request, tried, maxWait)
+    return tie?.serves ? tie.backend : undefined
   }
 
-  /** The backend the client belongs to, if it can be used and takes it in time. */
-  #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Decision | undefined {
+  /** The first backend the client belongs to that can be used and takes it in time; or else the first that does not. */
+  #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Tie | undefined {
+    let lost: Tie | undefined
     for (const strategy of this.#options.sticky) {
       const backend = strategy.find(request, this.#options.backends, this.#memories.of(strategy))
       if (backend && this.#options.backends.get(backend.id) !== backend) {
@@ -132,10 +153,12 @@ export class Selector {
           `strategy "${strategy.name}" found something that is not in its pool`,
         )
       }
-      if (backend && !tried?.has(backend) && this.#candidates.keeps(backend) && this.#takes(backend, maxWait))
-        return { backend, strategy }
+      if (!backend) continue
+      const serves = !tried?.has(backend) && this.#candidates.keeps(backend) && this.#takes(backend, maxWait)
+      if (serves) return { backend, strategy, serves }
+      lost ??= { backend, strategy, serves }
     }
-    return undefined
+    return lost
   }
 
   /** Whether its next handshake begins within that time. */
@@ -219,6 +242,11 @@ interface Decision {
   readonly backend: Backend
   /** Whose word that is; `undefined`: the policy's. */
   readonly strategy: StickyStrategy | undefined
+}
+
+/** What ties a client to a backend. */
+interface Tie extends Decision {
+  readonly serves: boolean
 }
 
 /** Backends that have failed a request. */

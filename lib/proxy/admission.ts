@@ -23,7 +23,6 @@ export async function waitForToken(
 ): Promise<void> {
   const { clock, waits } = context
   const { client } = upgrade
-  const { gone, socket } = client
   const { backend, tokenAt } = lease
   const since = clock.now()
   const wait = tokenAt - since
@@ -32,8 +31,7 @@ export async function waitForToken(
   await new Promise<void>((resolve) => {
     const end = () => {
       timer.cancel()
-      gone.removeEventListener('abort', end)
-      socket.off('end', end)
+      leaving.cancel()
       waits.delete(backend, end)
       resolve()
     }
@@ -41,8 +39,7 @@ export async function waitForToken(
       due = true
       end()
     })
-    gone.addEventListener('abort', end)
-    socket.on('end', end)
+    const leaving = client.whenLeft(end)
     waits.add(backend, end)
     if (client.hasLeft) end()
   })

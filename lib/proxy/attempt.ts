@@ -14,6 +14,8 @@ export interface Trace {
   /** The last one that was tried. */
   backend: Backend | undefined
   attempts: number
+  /** By the clock, when it began to be held until its backend can serve: the first time, if there were several. */
+  heldSince: number | undefined
   retries: readonly Retry[]
   noRetry: 'budget' | undefined
 }
@@ -34,12 +36,14 @@ export function traceOf(request: IncomingRequest, startedAt: number): Trace {
     route: undefined,
     backend: undefined,
     attempts: 0,
+    heldSince: undefined,
     retries: NO_RETRIES,
     noRetry: undefined,
   }
 }
 
-type Acquire = (tried: ReadonlySet<Backend> | undefined) => Lease | Promise<Lease>
+/** A backend that it takes out of the set may be tried again. */
+type Acquire = (tried: Set<Backend> | undefined) => Lease | Promise<Lease>
 
 /**
  * Tries backends until one serves the request, none twice.
@@ -81,7 +85,7 @@ export async function attempt<T>(
 
 function nextLease(
   acquire: Acquire,
-  tried: ReadonlySet<Backend> | undefined,
+  tried: Set<Backend> | undefined,
   failure: WslbError | undefined,
 ): Lease | Promise<Lease> {
   const failed = (error: unknown): never => {

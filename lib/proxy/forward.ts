@@ -9,6 +9,7 @@ import { tapFor } from './answer-tap.ts'
 import { attempt, attempted, traceOf } from './attempt.ts'
 import { type ProxyContext } from './context.ts'
 import { Exchange, clientGone } from './exchange.ts'
+import { PendingResponse } from './pending-response.ts'
 import { type OwnAnswer, framed, refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { runHook } from './run-hook.ts'
@@ -42,13 +43,18 @@ export async function forward(
     body.assertUnread()
     if (context.state === 'closed') throw balancerClosed()
     const { onRequest } = settings.hooks
-    const answer = onRequest && (await runHook(onRequest, request, context, goneSignal(response)))
+    const answer =
+      onRequest && (await runHook(onRequest, request, context, new PendingResponse(response).gone))
     if (answer) {
       bytesOut = send(response, answer, body)
     } else {
       const route = (trace.route = settings.router.route(request))
-      const next = (tried: ReadonlySet<Backend> | undefined) =>
-        acquire({ request, route, tried, maxWait: undefined }, context, () => goneSignal(response))
+      const next = (tried: Set<Backend> | undefined) =>
+        acquire(
+          { request, route, tried, maxWait: undefined, trace },
+          context,
+          () => new PendingResponse(response),
+        )
       await attempt(next, settings.attempts, trace, (lease) =>
         new Exchange({
           request,
@@ -86,14 +92,6 @@ export async function forward(
     ...attempted(trace),
     error,
   })
-}
-
-/** Aborts when the client leaves. */
-function goneSignal(response: ServerResponse): AbortSignal {
-  const gone = new AbortController()
-  if (response.closed) gone.abort()
-  else response.once('close', () => gone.abort())
-  return gone.signal
 }
 
 /** @returns the length of the body; 0 where the response is on its way already, or cannot be sent */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type Socket } from 'node:net'
+import { type Cancellable } from '../core/cancellable.ts'
 import { type Clock } from '../core/clock.ts'
 
 /** Early bytes kept for the backend; what a client sends beyond that waits in its own kernel. */
@@ -39,6 +40,18 @@ export class PendingClient {
   /** A client that has half-closed has nothing to wait for: the WebSocket it asked for could say nothing to us. */
   get hasLeft(): boolean {
     return this.#ended || this.gone.aborted
+  }
+
+  /** Calls back when {@link hasLeft} has become true. */
+  whenLeft(callback: () => void): Cancellable {
+    const { gone, socket } = this
+    gone.addEventListener('abort', callback)
+    socket.on('end', callback)
+    const cancel = () => {
+      gone.removeEventListener('abort', callback)
+      socket.off('end', callback)
+    }
+    return { cancel }
   }
 
   readonly #onError = (): void => {}

@@ -3,9 +3,10 @@ import { type Backend } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { type Lease } from '../pool/lease.ts'
-import { type Tried } from '../pool/selector.ts'
 import { asksForWebSocket } from '../protocol/handshake.ts'
+import { type ProxyContext } from './context.ts'
 import { type Controls } from './controls.ts'
+import { acquireOrHold, type Holdable, type Waiter } from './hold.ts'
 import { type SelectHook } from './hooks.ts'
 import { type Route } from './router.ts'
 import { hookError, type HookRunner, withinTime } from './run-hook.ts'
@@ -16,34 +17,42 @@ const NAME = 'hooks.select'
 export interface Wanted {
   readonly request: IncomingRequest
   readonly route: Route
-  readonly tried: Tried
+  readonly tried: Set<Backend> | undefined
   readonly maxWait: number | undefined
 }
 
 /**
  * A backend by the choice of the pool, or of `hooks.select` where there is one.
- * @param gone aborts when the client leaves; asked for only when there is a hook
+ * @param client asked for only when there is a hook, or the client is held
  * @throws WslbError as `Pool.acquire` and `withinTime`
  */
-export function acquire(wanted: Wanted, runner: HookRunner, gone: () => AbortSignal): Lease | Promise<Lease> {
-  const { select } = wanted.route
-  return select ? acquireSelected(wanted, select, runner, gone()) : take(wanted)
+export function acquire(
+  wanted: Wanted & Holdable,
+  context: ProxyContext,
+  client: () => Waiter,
+): Lease | Promise<Lease> {
+  const { select, pool } = wanted.route
+  if (select) return acquireSelected(wanted, select, context, client())
+  return acquireOrHold(pool, wanted, context, client)
 }
 
 async function acquireSelected(
-  wanted: Wanted,
+  wanted: Wanted & Holdable,
   select: SelectHook,
-  runner: HookRunner,
-  gone: AbortSignal,
+  context: ProxyContext,
+  client: Waiter,
 ): Promise<Lease> {
+  const { gone } = client
   for (;;) {
     const candidates = candidatesFor(wanted)
-    if (candidates.length === 0) return take(wanted)
-    const chosen = await withinTime(NAME, runner, gone, async (signal) =>
-      chosenOf(await ask(wanted, candidates, select, signal, runner.controls), candidates),
-    )
+    const chosen =
+      candidates.length > 0 &&
+      (await withinTime(NAME, context, gone, async (signal) =>
+        chosenOf(await ask(wanted, candidates, select, signal, context.controls), candidates),
+      ))
+    if (!chosen) return acquireOrHold(wanted.route.pool, wanted, context, () => client)
     // While the hook thought about it, the backend may have left service, or become full.
-    if (!chosen || candidatesFor(wanted).includes(chosen)) return take(wanted, chosen)
+    if (candidatesFor(wanted).includes(chosen)) return take(wanted, chosen)
   }
 }
 

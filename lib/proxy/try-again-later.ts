@@ -18,6 +18,7 @@ const LATER: ReadonlySet<ErrorCode> = new Set([
   'WSLB_NO_BACKEND',
   'WSLB_AT_CAPACITY',
   'WSLB_TOO_MANY_HANDSHAKES',
+  'WSLB_BACKEND_LOST',
   'WSLB_CLOSED',
 ])
 

@@ -54,9 +54,9 @@ export async function upgrade(
 
     const route = settings.router.route(request)
     pending.route = route
-    const next = (tried: ReadonlySet<Backend> | undefined) => {
-      const left = context.settings.admission.maxWait - pending.waited
-      return acquire({ request, route, tried, maxWait: Math.max(0, left) }, context, () => client.gone)
+    const next = (tried: Set<Backend> | undefined) => {
+      const maxWait = Math.max(0, context.settings.admission.maxWait - pending.waited)
+      return acquire({ request, route, tried, maxWait, trace: pending }, context, () => client)
     }
     const { lease, result } = await attempt(next, settings.attempts, pending, async (lease) => {
       await waitForToken(context, pending, lease)

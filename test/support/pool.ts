@@ -23,6 +23,7 @@ export function spec(
     source: undefined,
     policy: inOrder,
     sticky: [],
+    onLost: undefined,
     health: undefined,
     rebalance: undefined,
     retryBudget: undefined,

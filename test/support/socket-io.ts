@@ -15,9 +15,15 @@ export interface Client {
 }
 
 /** With the cookies of a browser: that is what `withCredentials` does outside one. */
-export async function connect(t: Scope, url: string, transports: Transport[]): Promise<Client> {
+export async function connect(
+  t: Scope,
+  url: string,
+  transports: Transport[],
+  query: Record<string, string> = {},
+): Promise<Client> {
   const socket = io(url, {
     transports,
+    query,
     forceNew: true,
     withCredentials: true,
     reconnectionDelay: 20,
