@@ -225,8 +225,8 @@ t.test('clients of a backend that is restarted come back to it, and nobody is re
       backends: servers.map(({ id, url }) => ({ id, url })),
       balance: 'p2c',
       sticky: hashBy(query('client')),
-      health: { interval: 50, timeout: 50, debounce: '10s' },
-      onLost: { wait: '8s' },
+      health: { interval: 100, timeout: '5s', debounce: '1s' },
+      onLost: { wait: '2m' },
     },
     options,
   )
@@ -241,7 +241,7 @@ t.test('clients of a backend that is restarted come back to it, and nobody is re
   )
   t.ok(back.length > 8, `${back.length} were there`)
   blue.stop()
-  await until(() => waitingAt(balancer) === back.length, 'all of them to be held')
+  await until(() => waitingAt(balancer) === back.length, 'all of them to be held', 20_000)
   await blue.start()
   const again = await Promise.all(back)
   t.same([...new Set(await Promise.all(again.map((client) => said(client, 'who'))))], ['blue'])
@@ -258,7 +258,7 @@ t.test('a rolling restart with Socket.IO clients: drain, wait, restore', async (
     {
       backends: apps.map(({ id, url }) => ({ id, url })),
       sticky: hashBy(query('client')),
-      onLost: { draining: { wait: '20s' } },
+      onLost: { draining: { wait: '2m' } },
     },
     options,
   )

@@ -143,10 +143,9 @@ t.test('a place that becomes free wakes the first alone', async (t) => {
 t.test('there is a limit to how many are held', async (t) => {
   const holds = new Holds()
   const a = plainBackend('a')
-  const places = Array.from({ length: MOST_HELD }, () => {
-    t.notOk(holds.isFull) || t.bailout('too early')
-    return holds.add(a, () => {})
-  })
+  const places = Array.from({ length: MOST_HELD - 1 }, () => holds.add(a, () => {}))
+  t.notOk(holds.isFull)
+  places.push(holds.add(a, () => {}))
   t.ok(holds.isFull)
   places[17]!.cancel()
   t.notOk(holds.isFull)
