@@ -1,5 +1,6 @@
 import { type ResolvedConfig } from './config/resolved.ts'
-import { type Pool, type PoolSpec } from './pool/pool.ts'
+import { type Pool } from './pool/pool.ts'
+import { type PoolSpec } from './pool/pool-spec.ts'
 
 /** A warning for each routed pool that would have no backend in service. @param pools the present ones */
 export function unserved(

@@ -1,5 +1,5 @@
 import { alike } from '../core/alike.ts'
-import { type PoolSpec } from '../pool/pool.ts'
+import { type PoolSpec } from '../pool/pool-spec.ts'
 import { type ResolvedConfig } from './resolved.ts'
 
 /**

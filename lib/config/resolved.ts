@@ -1,6 +1,6 @@
 import { type Logger, type LogLevel } from '../core/logger.ts'
 import { type ClientLimits, type ListenerOptions } from '../listener/options.ts'
-import { type PoolSpec } from '../pool/pool.ts'
+import { type PoolSpec } from '../pool/pool-spec.ts'
 import { type Admission } from '../proxy/admission.ts'
 import { type DrainPlan } from '../proxy/drain.ts'
 import { type RequestHooks } from '../proxy/hooks.ts'

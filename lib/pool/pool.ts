@@ -2,47 +2,22 @@ import { type AdminState, Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
 import { type EventSink } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
-import { type Policy } from '../balancing/policy.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
-import { type HealthOptions, type PoolHealth, healthOf } from '../health/options.ts'
+import { type HealthOptions, healthOf } from '../health/options.ts'
 import { type OpenTunnel } from '../health/outlier.ts'
 import { type TunnelConduct } from '../health/outliers.ts'
 import { type AnswerObserver } from '../sticky/answer-observer.ts'
-import { type StickyStrategy } from '../sticky/strategy.ts'
-import { type PoolSource } from './feeds.ts'
 import { type Lease } from './lease.ts'
 import { Leases } from './leases.ts'
 import { Memories } from './memories.ts'
-import { Hold, Holds, type OnLost } from './on-lost.ts'
+import { Hold, Holds } from './on-lost.ts'
 import { Selector, type SelectorOptions, type Tried } from './selector.ts'
-import { type BackendSpec, diffMembers, type MembershipDiff } from './membership.ts'
+import { diffMembers, type MembershipDiff } from './membership.ts'
 import { Panic } from './panic.ts'
-import { type RebalanceOptions } from './rebalance-options.ts'
-import { type RetryBudgetOptions } from './retry-budget.ts'
-import { SlowStart, type SlowStartOptions } from './slow-start.ts'
+import { type PoolSpec } from './pool-spec.ts'
+import { SlowStart } from './slow-start.ts'
 import { type Steering } from './steering.ts'
 import { Traffic } from './traffic.ts'
-
-/** What a pool is to be; everything in it may change at a reload. */
-export interface PoolSpec {
-  readonly name: string
-  /** With a source: what the pool has so far. */
-  readonly backends: readonly BackendSpec[]
-  /** `undefined`: the list above is all there is. */
-  readonly source: PoolSource | undefined
-  readonly policy: Policy
-  readonly sticky: readonly StickyStrategy[]
-  /** `undefined`: clients whose backend cannot serve go elsewhere. */
-  readonly onLost: OnLost | undefined
-  /** `undefined`: no health loop, but for backends that have one of their own. */
-  readonly health: PoolHealth | undefined
-  /** `undefined`: not by itself. */
-  readonly rebalance: RebalanceOptions | undefined
-  /** `undefined`: no limit. */
-  readonly retryBudget: RetryBudgetOptions | undefined
-  /** `undefined`: who comes has all of its weight at once. */
-  readonly slowStart: SlowStartOptions | undefined
-}
 
 export interface PoolDependencies {
   readonly events: EventSink

@@ -3,7 +3,8 @@ import { WslbError } from '../core/errors.ts'
 import { type Plan } from '../core/events.ts'
 import { type Change, Feeds } from './feeds.ts'
 import { type BackendSpec } from './membership.ts'
-import { Pool, type PoolDependencies, type PoolSpec } from './pool.ts'
+import { Pool, type PoolDependencies } from './pool.ts'
+import { type PoolSpec } from './pool-spec.ts'
 import { targeted } from './target.ts'
 
 /** A backend together with the pool it belongs to. */

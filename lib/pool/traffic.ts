@@ -3,7 +3,7 @@ import { isWslbError, messageOf } from '../core/errors.ts'
 import { Outliers, type OutliersDependencies, type TunnelConduct } from '../health/outliers.ts'
 import { isTrouble } from './is-trouble.ts'
 import { type Lease, type LeaseListener } from './lease.ts'
-import { type PoolSpec } from './pool.ts'
+import { type PoolSpec } from './pool-spec.ts'
 import { RetryBudget } from './retry-budget.ts'
 
 export interface TrafficDependencies extends OutliersDependencies {

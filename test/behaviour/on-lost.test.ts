@@ -182,6 +182,19 @@ t.test('a backend that leaves the config ends the wait, and so does a config wit
   t.equal((await asking).body, 'green')
 })
 
+t.test('hooks.select comes first: whom it leaves to the pool is held, the others are not', async (t) => {
+  const { balancer, url } = await pair(t, {
+    onLost: { wait: '10s' },
+    hooks: { select: ({ headers }) => (headers['x-green'] ? 'green' : undefined) },
+  })
+  await balancer.drain('blue')
+  const asking = ask(url)
+  await until(() => waitingAt(balancer) === 1, 'it to be held')
+  t.equal((await ask(url, { headers: { 'x-green': '1' } })).body, 'green')
+  balancer.restore('blue')
+  t.equal((await asking).body, 'blue')
+})
+
 t.test('close() ends the wait', async (t) => {
   const { balancer, url, clock } = await pair(t, { onLost: { wait: '10s' } })
   await balancer.drain('blue')

@@ -15,13 +15,14 @@ import {
   MOST_HELD,
   type OnLost,
 } from '../../lib/pool/on-lost.ts'
-import { Pool, type PoolSpec } from '../../lib/pool/pool.ts'
+import { type Pool } from '../../lib/pool/pool.ts'
+import { type PoolSpec } from '../../lib/pool/pool-spec.ts'
 import { stickyCookie } from '../../lib/sticky/cookie.ts'
 import { hashBy } from '../../lib/sticky/hash-by.ts'
 import { type StickyStrategy } from '../../lib/sticky/strategy.ts'
 import { ManualClock } from '../support/clock.ts'
 import { plainBackend, plainRequest } from '../support/plain.ts'
-import { poolOf, silent, spec } from '../support/pool.ts'
+import { poolOf } from '../support/pool.ts'
 import { seededRandom } from '../support/random.ts'
 
 const elsewhere: LostAction = { wait: 0, then: 'rebalance' }
@@ -94,12 +95,24 @@ t.test(
   },
 )
 
+t.test('one that is ejected is down, and waited for', async (t) => {
+  const pool = poolOf(
+    { a: {}, b: {} },
+    { sticky: [toA], onLost: only('down', { wait: 10_000, then: 'reject' }) },
+  )
+  const a = pool.backends.get('a')!
+  a.ejectedUntil = 60_000
+  pool.setAdminState(a, 'active')
+  t.match(pool.acquire(plainRequest(), undefined, undefined, undefined, 0), { backend: a, left: 10_000 })
+  t.throws(() => pool.acquire(plainRequest()), { code: 'WSLB_BACKEND_LOST', message: /is down/ })
+})
+
 t.test('one that is busy with handshakes is waited for by its tokens', async (t) => {
   const wait = only('full', { wait: 5_000, then: 'reject' })
   const pool = poolOf({ a: { maxHandshakesPerSecond: 1 }, b: {} }, { sticky: [toA], onLost: wait })
-  const due = Array.from({ length: 6 }, () => pool.acquire(plainRequest(), undefined, 1_000, undefined, 0)).map(
-    (found) => found instanceof Hold || found.tokenAt,
-  )
+  const due = Array.from({ length: 6 }, () =>
+    pool.acquire(plainRequest(), undefined, 1_000, undefined, 0),
+  ).map((found) => found instanceof Hold || found.tokenAt)
   t.same(due, [0, 1_000, 2_000, 3_000, 4_000, 5_000])
   t.throws(() => pool.acquire(plainRequest(), undefined, 1_000, undefined, 0), {
     code: 'WSLB_BACKEND_LOST',
@@ -176,10 +189,7 @@ for (const [strategy, sticky] of Object.entries(STRATEGIES)) {
     t.test(`the clients of a lost backend spread over all others: ${strategy}, ${policy}`, async (t) => {
       const clients = 1_200
       const options: Partial<PoolSpec> = { sticky: [sticky()], policy: make() }
-      const pool = new Pool(spec({ a: {}, b: {}, c: {}, d: {} }, options), {
-        ...{ events: silent, clock: new ManualClock(), random: seededRandom(9), onChange: () => {} },
-        dial: () => Promise.reject(new Error('unused')),
-      })
+      const pool = poolOf({ a: {}, b: {}, c: {}, d: {} }, options, new ManualClock(), seededRandom(9))
       const first = Array.from({ length: clients }, (_, i) => pool.acquire(room(i)))
       const a = pool.backends.get('a')!
       a.health = 'down'

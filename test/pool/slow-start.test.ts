@@ -1,7 +1,7 @@
 import t from 'tap'
 import { p2c } from '../../lib/balancing/p2c.ts'
 import { random } from '../../lib/balancing/random.ts'
-import { type PoolSpec } from '../../lib/pool/pool.ts'
+import { type PoolSpec } from '../../lib/pool/pool-spec.ts'
 import { ManualClock } from '../support/clock.ts'
 import { plainRequest } from '../support/plain.ts'
 import { poolOf, spec } from '../support/pool.ts'
