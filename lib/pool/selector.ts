@@ -154,19 +154,23 @@ export class Selector {
         )
       }
       if (!backend) continue
-      const serves = !tried?.has(backend) && this.#candidates.keeps(backend) && this.#takes(backend, maxWait)
+      const serves = !tried?.has(backend) && this.#candidates.keeps(backend) && this.#keeps(backend, maxWait)
       if (serves) return { backend, strategy, serves }
       lost ??= { backend, strategy, serves }
     }
     return lost
   }
 
-  /** Whether its next handshake begins within that time. */
+  /** Whether the next handshake of a client that belongs there begins within that time. */
+  #keeps({ handshakes }: Backend, maxWait: number | undefined): boolean {
+    return maxWait === undefined || handshakes.isUnlimited || handshakes.wait(this.#clock.now()) <= maxWait
+  }
+
+  /** And of one that belongs to nobody, whom a slow start sends elsewhere. */
   #takes(backend: Backend, maxWait: number | undefined): boolean {
-    const { handshakes, starts } = backend
-    if (maxWait === undefined || (handshakes.isUnlimited && starts.isUnlimited)) return true
-    const now = this.#clock.now()
-    return starts.wait(now) === 0 && handshakes.wait(now) <= maxWait
+    const { starts } = backend
+    const isHeld = maxWait !== undefined && !starts.isUnlimited && starts.wait(this.#clock.now()) > 0
+    return !isHeld && this.#keeps(backend, maxWait)
   }
 
   #choose(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Decision {

@@ -207,8 +207,9 @@ t.test('a key that holds something else is told', async (t) => {
   feed.start()
   await failed()
   t.match(failures[0], /WRONGTYPE/)
-  await server.command('DEL', KEY)
-  await server.command('HSET', KEY, 'a', '99999999999999 {not json', 'b', 'nonsense')
+  // In one step: between two it would be empty.
+  await server.command('HSET', 'other', 'a', '99999999999999 {not json', 'b', 'nonsense')
+  await server.command('RENAME', 'other', KEY)
   await failed(2)
   t.match(failures[1], /JSON/)
 })

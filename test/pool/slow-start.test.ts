@@ -2,6 +2,8 @@ import t from 'tap'
 import { p2c } from '../../lib/balancing/p2c.ts'
 import { random } from '../../lib/balancing/random.ts'
 import { type PoolSpec } from '../../lib/pool/pool-spec.ts'
+import { query } from '../../lib/core/request-key.ts'
+import { hashBy } from '../../lib/sticky/hash-by.ts'
 import { ManualClock } from '../support/clock.ts'
 import { plainRequest } from '../support/plain.ts'
 import { poolOf, spec } from '../support/pool.ts'
@@ -142,4 +144,17 @@ t.test('a reload without it ends it; who leaves takes nothing along', async (t) 
   leaving.join({})
   await leaving.clock.advance(1_000)
   t.equal(leaving.clock.pending, 0)
+})
+
+t.test('a client that belongs to it comes to it, however many there are', async (t) => {
+  const { join, pool } = running({ sticky: [hashBy(query('room'))] })
+  join({ c: {} })
+  const request = (room: number) => plainRequest({ url: `/?room=${room}` })
+  const owners = (rooms: readonly number[]) =>
+    rooms.map((room) => pool.acquire(request(room), undefined, 0).backend.id)
+  const rooms = Array.from({ length: 300 }, (_, room) => room)
+  const [first, again] = [owners(rooms), owners(rooms)]
+  t.strictSame(again, first)
+  const share = first.filter((id) => id === 'c').length
+  t.ok(share > 70 && share < 130, `${share} of 300 rooms are on the new one at once`)
 })
