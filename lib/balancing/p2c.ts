@@ -3,7 +3,7 @@ import { isCheaper } from './cost.ts'
 import { type Policy } from './policy.ts'
 
 /**
- * Power of two choices: of two different backends drawn by chance, the less loaded in proportion to its weight.
+ * Power of two choices: of two different backends drawn by chance and weight, the less loaded in proportion to its weight.
  * Nearly as even as `least-connections` at constant cost, and without its rush on a backend that has just come up.
  */
 export function p2c(): Policy {

@@ -40,3 +40,13 @@ t.test('p2c is far more even than random', async (t) => {
   t.ok(spread(p2c()) <= 8, `p2c ${spread(p2c())}`)
   t.ok(spread(random()) > 20, `random ${spread(random())}`)
 })
+
+t.test('p2c draws by weight: of ten idle ones it takes the one that has nearly all of it', async (t) => {
+  const weights = [90, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+  const candidates = weights.map((weight, index) => plainBackend(`b${index}`, { weight }))
+  const chance = seededRandom(8)
+  const wins = Array.from({ length: 2_000 }, () => p2c().pick(candidates, plainRequest(), chance)).filter(
+    (backend) => backend === candidates[0],
+  ).length
+  t.ok(wins > 1_950, `${wins}`)
+})

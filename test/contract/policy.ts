@@ -66,6 +66,22 @@ export function policyContract(make: () => Policy): void {
     t.ok(Math.abs(w5 - 5_000) < 250, `w5 ${w5}`)
   })
 
+  t.test('one that has most of the weight gets most of the clients', async (t) => {
+    for (const weights of [
+      [1, 1, 1, 5],
+      [90, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    ]) {
+      const candidates = weights.map((weight, index) => plainBackend(`b${index}`, { weight }))
+      const total = weights.reduce((sum, weight) => sum + weight)
+      const loads = held(make(), candidates, 200 * total)
+      for (const { id, weight } of candidates) {
+        // Above four sigma of chance alone.
+        const off = Math.abs(loads[id]! - 200 * weight)
+        t.ok(off < 70 * Math.sqrt(weight), `${id} of ${weights.join()}: ${loads[id]}`)
+      }
+    }
+  })
+
   t.test('a weight that changes, with the array, changes the shares', async (t) => {
     const backends = ['a', 'b'].map((id) => plainBackend(id))
     const policy = make()
