@@ -1,5 +1,6 @@
 // What one pick costs, from ten backends to ten thousand: npm run bench:pick
 import { cpus, release } from 'node:os'
+import { hash } from '../lib/balancing/hash.ts'
 import { leastConnections } from '../lib/balancing/least-connections.ts'
 import { leastTime } from '../lib/balancing/least-time.ts'
 import { p2c } from '../lib/balancing/p2c.ts'
@@ -12,7 +13,7 @@ import { plainRequest } from '../test/support/plain.ts'
 import { poolOf } from '../test/support/pool.ts'
 import { seededRandom } from '../test/support/random.ts'
 
-const POLICIES = [random, roundRobin, leastConnections, p2c, leastTime]
+const POLICIES = [random, roundRobin, leastConnections, p2c, leastTime, knownKeys, newKeys]
 const SIZES = [10, 100, 1_000, 10_000]
 /** Milliseconds of CPU a figure takes at least, three times; the best counts. */
 const LONG_ENOUGH = 100
@@ -24,6 +25,18 @@ function poolWith(policy: Policy, size: number, maxConnections: number): Pool {
     return [`b${index}`, { weight: 1 + (index % 3), maxConnections }] as const
   })
   return poolOf(Object.fromEntries(backends), { policy }, undefined, seededRandom(size))
+}
+
+/** Of a thousand clients, one after the other. */
+function knownKeys(): Policy {
+  let turn = 0
+  return { ...hash({ key: () => `client ${turn++ % 1_000}` }), name: 'hash, known keys' }
+}
+
+/** Of clients that nobody has seen before. */
+function newKeys(): Policy {
+  let turn = 0
+  return { ...hash({ key: () => `client ${turn++}` }), name: 'hash, new keys' }
 }
 
 /** Nanoseconds for what `step` does. */

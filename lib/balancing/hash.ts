@@ -32,12 +32,12 @@ export function hash({ key = clientIp(), boundedLoad = 1.25 }: HashOptions = {})
   function choose(candidates: readonly Backend[], digest: Digest): Backend {
     let table = tables.get(candidates)
     if (!table) tables.set(candidates, (table = new Rendezvous(candidates, ({ weight }) => weight)))
-    const winner = table.winner(digest)!
-    if (boundedLoad === false) return winner
+    if (boundedLoad === false) return table.winner(digest)!
     if (loads?.candidates !== candidates) loads = new Loads(candidates)
     const most = boundedLoad * loads.withOneMore
     const hasRoom = ({ load, weight }: Backend) => load < Math.ceil(most * weight)
-    return hasRoom(winner) ? winner : (table.first(digest, hasRoom) ?? winner)
+    // Nobody has room only where loads were not told of.
+    return table.first(digest, hasRoom) ?? table.winner(digest)!
   }
 
   return {

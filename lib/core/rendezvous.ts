@@ -1,5 +1,5 @@
 import { type Digest } from './digest.ts'
-import { WinnerMemo } from './winner-memo.ts'
+import { KeyMemo } from './key-memo.ts'
 
 /** Somebody who competes for keys. */
 export interface Contender {
@@ -12,6 +12,8 @@ export interface Contender {
 const FEW = 16
 /** Picks after which a memo pays: who competes changes whenever a backend becomes full, and then it is made for nothing. */
 const WARM = 128
+/** How much of the order of a key is remembered: as far as somebody has asked, and no more. */
+const DEEP = 8
 
 /**
  * Weighted rendezvous hashing (highest random weight): each key draws a number for each contender, and the best number
@@ -22,7 +24,8 @@ const WARM = 128
 export class Rendezvous<T extends Contender> {
   readonly #groups: readonly Group<T>[]
   readonly #memo: boolean
-  #winners: WinnerMemo<T> | undefined
+  /** The order of each key, as far as it has been asked for. */
+  #orders: KeyMemo<T[]> | undefined
   #picks = 0
 
   /** @param weightOf above 0 */
@@ -40,16 +43,35 @@ export class Rendezvous<T extends Contender> {
 
   /** Whom the key belongs to; `undefined` when nobody competes. What has been asked lately costs the same for any number. */
   winner(key: Digest): T | undefined {
-    if (!this.#memo) return this.first(key)
-    if (!this.#winners) {
-      if (++this.#picks < WARM) return this.first(key)
-      this.#winners = new WinnerMemo()
-    }
-    return this.#winners.get(key) ?? this.#winners.set(key, this.first(key)!)
+    const order = this.#orderOf(key)
+    return order ? order[0] : this.#search(key)
   }
 
   /** The first in the key's own order that is accepted; asks for few of them. */
-  first(key: Digest, accepts?: (contender: T) => boolean): T | undefined {
+  first(key: Digest, accepts: (contender: T) => boolean): T | undefined {
+    const order = this.#orderOf(key)
+    if (!order) return this.#search(key, accepts)
+    for (let rank = 0; rank < DEEP; rank++) {
+      if (rank === order.length) {
+        const next = this.#search(key, (contender) => !order.includes(contender))
+        if (!next) return undefined
+        order.push(next)
+      }
+      if (accepts(order[rank]!)) return order[rank]
+    }
+    return this.#search(key, accepts)
+  }
+
+  #orderOf(key: Digest): T[] | undefined {
+    if (!this.#memo) return undefined
+    if (!this.#orders) {
+      if (++this.#picks < WARM) return undefined
+      this.#orders = new KeyMemo()
+    }
+    return this.#orders.get(key) ?? this.#orders.set(key, [this.#search(key)!])
+  }
+
+  #search(key: Digest, accepts?: (contender: T) => boolean): T | undefined {
     let best: T | undefined
     let least = Infinity
     for (const group of this.#groups) {
