@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import { type BackendSpec } from '../pool/membership.ts'
 import { healthOverride } from './health-rule.ts'
 import { depends, isObject, judged, list, mismatch, object, type Rule, show, value, Wrong } from './rule.ts'
-import { amount, boolean, limit, text } from './values.ts'
+import { boolean, limit, text } from './values.ts'
 
 const pem: Rule<string> = value('PEM text', (given) =>
   typeof given === 'string' && given.includes('-----BEGIN') ? given : undefined,
@@ -45,10 +45,15 @@ const url: Rule<URL> = judged((given) => {
   return url.port === '0' ? new Wrong(mismatch(given, `${allowed}, with a port above 0`)) : url
 })
 
+/** Sums and quotients of them stay exact enough to balance by. */
+const weight: Rule<number> = value('0, or a number from 0.000001 to 1,000,000', (given) =>
+  given === 0 || (typeof given === 'number' && given >= 1e-6 && given <= 1e6) ? given : undefined,
+)
+
 const backendObject: Rule<BackendSpec> = object('a url, or an object with a url', {
   url,
   id: text.optional(),
-  weight: amount.default(1),
+  weight: weight.default(1),
   maxConnections: limit.default(Infinity),
   maxHandshakesPerSecond: limit.default(Infinity),
   backup: boolean.default(false),

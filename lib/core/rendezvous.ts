@@ -79,7 +79,7 @@ export class Rendezvous<T extends Contender> {
       if (!contender) continue
       // One logarithm a weight, not one a contender: among equals the drawn number itself decides.
       const cost = -Math.log((drawn(key, contender.digest) + 0.5) / 2 ** 32) / group.weight
-      if (cost < least || (cost === least && contender.id < best!.id)) {
+      if (!best || cost < least || (cost === least && contender.id < best.id)) {
         best = contender
         least = cost
       }

@@ -1,4 +1,5 @@
 import { addressPrefix, type PrefixLengths } from './address-prefix.ts'
+import { atOnce } from './at-once.ts'
 import { ConfigError, WslbError, messageOf } from './errors.ts'
 import { isToken } from './header-edits.ts'
 import { type IncomingRequest } from './request.ts'
@@ -62,7 +63,7 @@ export function cookieValue(name: string): RequestKey {
  * @throws WslbError when that is no text
  */
 export function keyFor(request: IncomingRequest, key: RequestKey): string | undefined {
-  const value: unknown = key(request)
+  const value: unknown = atOnce(key(request), 'a key')
   if (value == null || value === '') return undefined
   if (typeof value === 'string') return value
   throw new WslbError(

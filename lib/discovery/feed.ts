@@ -100,12 +100,14 @@ export class Feed<Member extends { readonly id: string }> {
     let timer: Timer | undefined
     await new Promise<void>((resolve) => {
       this.#waiting.add(resolve)
-      timer = clock.schedule(startTimeout, () => {
+      const giveUp = () => {
         // What went wrong says more than how long it took.
         if (this.#problem === null) this.#failed(new Error(`it gave no list within ${startTimeout} ms`))
         this.#waiting.delete(resolve)
         resolve()
-      })
+      }
+      // Before the listeners are open nothing else need keep the process alive.
+      timer = clock.schedule(startTimeout, giveUp, true)
     })
     timer?.cancel()
   }

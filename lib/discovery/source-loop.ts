@@ -43,7 +43,7 @@ export class SourceLoop {
     let pause = FIRST_PAUSE
     while (!signal.aborted) {
       const startedAt = clock.now()
-      const trouble = await this.#read(signal)
+      const { trouble } = await this.#read(signal)
       if (signal.aborted) return
       onFailure(trouble)
       // Who lasted longer than the pause before has recovered meanwhile.
@@ -53,8 +53,8 @@ export class SourceLoop {
     }
   }
 
-  /** @returns why it is over */
-  async #read(signal: AbortSignal): Promise<unknown> {
+  /** @returns why it is over; in an object, for it may be a thenable, which nobody is to wait for */
+  async #read(signal: AbortSignal): Promise<{ readonly trouble: unknown }> {
     const { clock, random, onList, onFailure } = this.#deps
     const report = (error: unknown) => {
       if (!signal.aborted) onFailure(error)
@@ -65,13 +65,13 @@ export class SourceLoop {
       iterator = iteratorOf(this.#source.watch({ signal, clock, random, report }))
       for (;;) {
         const result: unknown = await untilAborted(iterator.next(), signal)
-        if (!isResult(result)) return new TypeError('its next() gave no result')
-        if (result.done) return new Error('it has ended')
+        if (!isResult(result)) return { trouble: new TypeError('its next() gave no result') }
+        if (result.done) return { trouble: new Error('it has ended') }
         onList(result.value)
         if (++lists % BURST === 0) await setImmediate()
       }
     } catch (error) {
-      return error
+      return { trouble: error }
     } finally {
       // It need not end by itself, nor be asked in vain: a generator that waits answers when it has waited.
       if (signal.aborted && iterator) giveBack(iterator)

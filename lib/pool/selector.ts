@@ -1,3 +1,4 @@
+import { atOnce } from '../core/at-once.ts'
 import { type Backend } from '../core/backend.ts'
 import { type Clock, type Random } from '../core/clock.ts'
 import { WslbError, toWslbError } from '../core/errors.ts'
@@ -100,7 +101,8 @@ export class Selector {
       const backend = decided ?? this.#decide(request, tried, maxWait, held)
       if (backend instanceof Hold) return backend
       const setCookies = this.#options.sticky.flatMap(
-        (strategy) => strategy.remember?.(request, backend) ?? [],
+        (strategy) =>
+          atOnce(strategy.remember?.(request, backend), `remember of strategy "${strategy.name}"`) ?? [],
       )
       for (const cookie of setCookies) assertField('Set-Cookie', cookie)
       return { backend, setCookies }
@@ -146,7 +148,8 @@ export class Selector {
   #findTie(request: IncomingRequest, tried: Tried, maxWait: number | undefined): Tie | undefined {
     let lost: Tie | undefined
     for (const strategy of this.#options.sticky) {
-      const backend = strategy.find(request, this.#options.backends, this.#memories.of(strategy))
+      const found = strategy.find(request, this.#options.backends, this.#memories.of(strategy))
+      const backend = atOnce(found, `find of strategy "${strategy.name}"`)
       if (backend && this.#options.backends.get(backend.id) !== backend) {
         throw new WslbError(
           'WSLB_INTERNAL',
@@ -185,7 +188,8 @@ export class Selector {
   /** Failover of the strategies, then policy. */
   #next(candidates: readonly Backend[], request: IncomingRequest): Decision {
     for (const strategy of this.#options.sticky) {
-      const backend = strategy.failover?.(request, candidates)
+      const named = strategy.failover?.(request, candidates)
+      const backend = atOnce(named, `failover of strategy "${strategy.name}"`)
       if (backend === undefined) continue
       if (this.#candidates.includes(candidates, backend)) return { backend, strategy }
       throw new WslbError(
@@ -201,7 +205,8 @@ export class Selector {
     const thrown = this.#thrown
     this.#thrown = undefined
     if (thrown) throw thrown
-    const backend = policy.pick(candidates, request, this.#random)
+    const picked = policy.pick(candidates, request, this.#random)
+    const backend = atOnce(picked, `policy "${policy.name}"`)
     if (!this.#candidates.includes(candidates, backend)) {
       throw new WslbError(
         'WSLB_INTERNAL',

@@ -20,6 +20,8 @@ export function decodedPath(path: string): string {
 
 /** What some server does with a path before it looks at it; each may come after those before it. */
 const REREADINGS: readonly ((path: string) => string)[] = [
+  // `new URL(path, base)`, as many a WebSocket server has it: what begins with two slashes begins with a host.
+  (path) => path.replace(/^[/\\]{2,}[^/\\]*/, '') || '/',
   (path) => path.replace(/%2F|%5C|\\/g, '/'),
   // Servlet containers.
   (path) => path.replace(/;[^/]*/g, ''),
@@ -27,7 +29,7 @@ const REREADINGS: readonly ((path: string) => string)[] = [
   withoutDotSegments,
 ]
 
-/** Every way in which a server may read this path, the plainest first: sixteen at most, mostly one. */
+/** Every way in which a server may read this path, the plainest first: a few dozen at most, mostly one. */
 export function readingsOf(path: string): readonly string[] {
   const decoded = decodedPath(path)
   if (!isUnusual(decoded)) return [decoded]

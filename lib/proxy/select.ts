@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { abandon, isThenable } from '../core/at-once.ts'
 import { type Backend } from '../core/backend.ts'
 import { WslbError } from '../core/errors.ts'
 import { type IncomingRequest } from '../core/request.ts'
@@ -71,7 +72,7 @@ export function acquireNow(request: IncomingRequest, { settings, controls }: Hoo
   try {
     const { signal } = new AbortController()
     const answer = ask(wanted, candidates, select, signal, controls)
-    if (isPromise(answer)) throw cannotWait(answer)
+    if (isThenable(answer)) throw cannotWait(answer)
     chosen = chosenOf(answer, candidates)
   } catch (thrown) {
     throw hookError(NAME, thrown)
@@ -112,17 +113,10 @@ function chosenOf(answer: unknown, candidates: readonly Backend[]): Backend | un
   )
 }
 
-function isPromise(answer: unknown): answer is PromiseLike<unknown> {
-  return typeof (answer as { then?: unknown } | null | undefined)?.then === 'function'
-}
-
 function cannotWait(answer: PromiseLike<unknown>): WslbError {
-  // What becomes of it is of no interest any more, and must end nobody's process.
-  answer.then(ignore, ignore)
+  abandon(answer)
   return new WslbError(
     'WSLB_HOOK_FAILED',
     `${NAME} returned a promise, and balancer.pick() cannot wait; return a candidate at once, or leave the routes that pick() serves without it`,
   )
 }
-
-function ignore(): void {}

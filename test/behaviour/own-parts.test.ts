@@ -1,6 +1,8 @@
 import t from 'tap'
 import { type Policy } from '../../lib/balancing/policy.ts'
+import { type Config } from '../../lib/config/config.ts'
 import { type Backend } from '../../lib/core/backend.ts'
+import { hashBy } from '../../lib/sticky/hash-by.ts'
 import { type StickyStrategy } from '../../lib/sticky/strategy.ts'
 import { wsBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
@@ -26,7 +28,21 @@ const splitting: StickyStrategy = {
   find: () => undefined,
   remember: () => ['a=b\r\nX-Injected: yes'],
 }
+/** Its rejection would end the process if nobody took it. */
+const later = () => Promise.reject(new Error('later'))
+const asynchronous: Record<string, Config> = {
+  'a policy whose pick is async': { balance: { name: 'absent-minded', pick: later as never } },
+  'a strategy whose find is async': { sticky: { name: 'absent-minded', find: later as never } },
+  'a strategy whose remember is async': {
+    sticky: { name: 'absent-minded', find: () => undefined, remember: later as never },
+  },
+  'a strategy whose failover is async': {
+    sticky: { name: 'absent-minded', find: () => undefined, failover: later as never },
+  },
+  'a key that is async': { sticky: hashBy(later as never) },
+}
 const parts = [
+  ...Object.entries(asynchronous),
   ...Object.entries(policies).map(([name, balance]) => [`a policy that ${name}`, { balance }] as const),
   ['a strategy whose cookie would split the response', { sticky: splitting }] as const,
 ]
@@ -46,7 +62,7 @@ for (const [name, part] of parts) {
     t.match(client.received, /^HTTP\/1\.1 500 [^]*WSLB_INTERNAL/)
     t.notMatch(client.received, /x-injected/i)
     for (const { error } of await events) {
-      t.match(error, { code: 'WSLB_INTERNAL', message: /absent-minded|Set-Cookie/ })
+      t.match(error, { code: 'WSLB_INTERNAL', message: /absent-minded|Set-Cookie|a key returned a promise/ })
     }
     t.match(balancer.snapshot().backends[0], { failures: 0, load: 0, health: 'up' })
     t.equal(backend.total, 0, 'nothing was dialled')

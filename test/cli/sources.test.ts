@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { ask } from '../support/clients.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { run, Wslb } from './wslb.ts'
 
@@ -47,4 +48,15 @@ t.test('a start that cannot bind ends, though a source is connected', async (t) 
     export default { listen: { port: ${server.port}, host: '127.0.0.1' }, backends: redis({ url: '${server.url}' }) }`
   const cwd = t.testdir({ 'lb.config.mjs': config })
   t.match(await run(['start'], { cwd }), { code: 3 })
+})
+
+t.test('a start whose source has no list yet opens all the same, and answers 503', async (t) => {
+  const config = `import { file } from 'wslb'
+    export default { backends: file('./nowhere.yaml'), discovery: { startTimeout: '1s' } }`
+  const cwd = t.testdir({ 'lb.config.mjs': config })
+  const wslb = new Wslb(['start', '--port', '0', '--host', '127.0.0.1'], { cwd })
+  t.teardown(() => wslb.end())
+  t.match(await ask(await wslb.ready()), { status: 503, headers: { 'retry-after': /./ } })
+  writeFileSync(join(cwd, 'nowhere.yaml'), '- http://127.0.0.1:1')
+  await wslb.logged(/1 added \(127\.0\.0\.1:1\)/)
 })

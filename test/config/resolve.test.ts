@@ -237,7 +237,7 @@ t.test('all problems are told at once, those between the parts too', async (t) =
   ])
   t.equal(problems.lisen, 'unknown key, did you mean "listen"?')
   t.equal(problems['backends[0].weigth'], 'unknown key, did you mean "weight"?')
-  t.equal(problems['backends[1].weight'], 'got -1; expected a number, 0 or more')
+  t.equal(problems['backends[1].weight'], 'got -1; expected 0, or a number from 0.000001 to 1,000,000')
   t.equal(problems['backends[1]'], 'has the same id "x" as backends[0]; give one of them another id')
   t.equal(problems['routes[0].pool'], 'there is no pool "defualt", did you mean "default"?')
 })

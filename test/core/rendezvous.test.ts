@@ -152,3 +152,9 @@ t.test('it asks for few when nearly all are accepted', async (t) => {
   for (const key of keys.slice(0, 100)) table.first(key, () => ++asked > 0)
   t.ok(asked / 100 < 20, `${asked / 100} a key`)
 })
+
+t.test('weights as small and as great as numbers can be', async (t) => {
+  const [tiny, small] = [server('tiny', Number.MIN_VALUE), server('small', 1e-6)]
+  t.same(new Set(owners([tiny])), new Set([tiny]))
+  t.same(new Set(owners([tiny, small, server('great', 1e6)]).map(({ id }) => id)), new Set(['great']))
+})

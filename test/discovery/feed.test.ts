@@ -241,3 +241,29 @@ t.test(
     t.equal(feed.problem, null)
   },
 )
+
+for (const [kind, then] of Object.entries({
+  'that rejects': (_resolve: unknown, reject: (error: Error) => void) => reject(new Error('later')),
+  'that never settles': () => {},
+  'whose then throws': () => {
+    throw new Error('then')
+  },
+})) {
+  t.test(`a source that throws a thenable ${kind} is begun anew like any other`, async (t) => {
+    const clock = new ManualClock()
+    let watched = 0
+    const source: SourceOf<unknown> = {
+      name: 'odd',
+      watch: () => {
+        watched++
+        throw { then } // eslint-disable-line @typescript-eslint/only-throw-error
+      },
+    }
+    const { feed } = fed(t, source, clock)
+    feed.start()
+    await settled()
+    await clock.advance(1_200)
+    t.equal(watched, 2)
+    t.match(feed.problem, /object/)
+  })
+}
