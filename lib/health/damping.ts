@@ -1,7 +1,7 @@
 /** Milliseconds that a backend must be well after its second return in a short while; twice that each further time. */
 const FIRST_HOLD = 5_000
-/** Returns that count at most: they make a hold of 320 seconds. */
-const MOST_RETURNS = 7
+/** Returns that count at most: they make a hold of 40 seconds. A longer one would do more harm than the backend. */
+const MOST_RETURNS = 4
 /** Milliseconds of being up that make up for one return. */
 const FORGIVEN_AFTER = 60_000
 

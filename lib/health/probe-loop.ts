@@ -63,13 +63,16 @@ export class ProbeLoop {
     this.#schedule(first)
   }
 
-  /** A failure seen by traffic; the first one is followed up by a probe at once. */
+  /** A failure seen by traffic; the first one is followed up by a probe at once, or soon where it is on its way back. */
   report(reason: string): void {
-    const wasUp = this.#backend.health === 'up'
+    const { health } = this.#backend
+    const isComing = this.#state.left !== undefined && !this.#wasReported
     // However many requests fail of one cause, until a probe has answered it is one failure.
-    this.#state.failed(reason, this.#wasReported)
+    this.#state.reported(reason, this.#wasReported)
     this.#wasReported = true
-    if (wasUp && !this.#turn) this.#schedule(0)
+    if (this.#turn) return
+    if (health === 'up') this.#schedule(0)
+    else if (isComing && this.#dueAt - this.#deps.clock.now() > RECHECK) this.#schedule(RECHECK)
   }
 
   /** Probes at once; what a probe under way has seen may be out of date. */
@@ -207,6 +210,7 @@ export class ProbeLoop {
 
 /** Milliseconds. */
 const SOON = 1_000
+const RECHECK = 100
 
 /** A shortage of this machine (too many open files) says nothing about the backend. */
 function isOurOwn(error: unknown): boolean {

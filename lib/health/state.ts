@@ -23,8 +23,9 @@ export interface Transition {
  *     up ──failure──▶ suspect ──debounce passed, `fall` failures──▶ down ──`rise` successes──▶ up
  *      ◀───success────┘
  *
- * A burst of failures starts one timer and announces one `down`. Whoever has come back a short while ago must also be
- * well for some time: see {@link Damping}.
+ * A burst of failures starts one timer and announces one `down`. Whoever has come back from an outage a short while ago
+ * must also be well for some time: see {@link Damping}. Only a failed probe makes an outage: of thousands of requests some
+ * fail, and what traffic has to say of a backend whose probes are well is for ejection to judge.
  */
 export class HealthState {
   readonly #backend: Backend
@@ -39,8 +40,8 @@ export class HealthState {
   #successes = 0
   /** Of the first success since the last failure. */
   #wellSince: number | undefined
-  /** Milliseconds that it must be well before it is up again. */
-  #hold = 0
+  /** Milliseconds that it must be well before it is up again; `undefined`: no probe has failed since it was up. */
+  #hold: number | undefined
   #downAt: number
 
   constructor(
@@ -61,25 +62,27 @@ export class HealthState {
   /** It is well, and must be so for that many milliseconds more. */
   get left(): number | undefined {
     if (this.#backend.health === 'up' || this.#wellSince === undefined) return undefined
-    const left = this.#wellSince + this.#hold - this.#clock.now()
+    const left = this.#wellSince + (this.#hold ?? 0) - this.#clock.now()
     return left > 0 ? left : undefined
   }
 
-  /** @param isSame one that says no more than another before it, and is not counted */
-  failed(reason: string, isSame = false): void {
-    const isFirst = this.#backend.health === 'up'
-    if (isFirst) this.#hold = this.#damping.hold(this.#clock.now())
-    this.#backend.trouble =
-      this.#hold > 0 ? `${reason} (flapping: must be well for ${this.#hold / 1_000} s)` : reason
+  /** A probe has failed. */
+  failed(reason: string): void {
+    this.#hold ??= this.#damping.hold(this.#clock.now())
     this.#successes = 0
     this.#wellSince = undefined
+    this.#failures++
+    this.#doubt(this.#hold > 0 ? `${reason} (flapping: must be well for ${this.#hold / 1_000} s)` : reason)
+  }
+
+  /**
+   * Traffic has failed. Where the latest probe says that the backend is well it is for the next one to say otherwise.
+   * @param isSame one that says no more than another before it, and is not counted
+   */
+  reported(reason: string, isSame: boolean): void {
+    if (this.#wellSince !== undefined) return
     if (!isSame) this.#failures++
-    if (isFirst) {
-      this.#become('suspect')
-      this.#debounce()
-    } else if (this.#isOverdue) {
-      this.#fall()
-    }
+    this.#doubt(reason)
   }
 
   succeeded(): void {
@@ -102,13 +105,23 @@ export class HealthState {
   /** Whatever it did before, its next return needs no time. */
   forgive(): void {
     this.#damping.forgive()
-    this.#hold = 0
+    if (this.#hold !== undefined) this.#hold = 0
   }
 
   /** Cancels a debounce under way. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+  }
+
+  #doubt(reason: string): void {
+    this.#backend.trouble = reason
+    if (this.#backend.health === 'up') {
+      this.#become('suspect')
+      this.#debounce()
+    } else if (this.#isOverdue) {
+      this.#fall()
+    }
   }
 
   #debounce(): void {
@@ -131,7 +144,8 @@ export class HealthState {
     this.stop()
     this.#successes = 0
     this.#wellSince = undefined
-    this.#damping.returned(this.#clock.now())
+    if (this.#hold !== undefined) this.#damping.returned(this.#clock.now())
+    this.#hold = undefined
     this.#become('up')
   }
 
