@@ -16,7 +16,7 @@ export function hashBy(key: RequestKey): StickyStrategy {
   const owners = new WeakMap<ReadonlyMap<string, Backend>, Rendezvous<Backend>>()
   const others = new WeakMap<readonly Backend[], Rendezvous<Backend>>()
   return {
-    name: 'hash',
+    name: 'hash-by',
     find(request, backends) {
       const text = keyFor(request, key)
       if (text === undefined) return undefined

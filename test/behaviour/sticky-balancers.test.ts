@@ -56,7 +56,7 @@ t.test(
       trustProxy: true,
     })
     const [one, other] = [await startBalancer(t, config()), await startBalancer(t, config())]
-    t.strictSame(one.balancer.snapshot().pools[0]!.sticky, ['engine.io', 'cookie', 'hash'])
+    t.strictSame(one.balancer.snapshot().pools[0]!.sticky, ['engine.io', 'cookie', 'hash-by'])
     const homes = new Set<string>()
     for (let client = 0; client < 30; client++) {
       const headers = { 'x-forwarded-for': `10.0.0.${client}` }

@@ -505,8 +505,8 @@ t.test('the name of a protocol stands for its strategies, with one cookie after 
   t.strictSame(namesOf('sockjs'), ['sockjs', 'cookie'])
   t.strictSame(namesOf('signalr'), ['signalr', 'cookie'])
   t.strictSame(namesOf('colyseus'), ['colyseus', 'cookie'])
-  t.strictSame(namesOf('yjs'), ['hash'], 'a document has no cookie')
-  t.strictSame(namesOf(['yjs', 'socket.io']), ['hash', 'engine.io', 'cookie'])
+  t.strictSame(namesOf('yjs'), ['hash-by'], 'a document has no cookie')
+  t.strictSame(namesOf(['yjs', 'socket.io']), ['hash-by', 'engine.io', 'cookie'])
   t.strictSame(namesOf(['sockjs', 'socket.io']), ['sockjs', 'engine.io', 'cookie'])
   const own: StickyStrategy = { name: 'own', find: () => undefined }
   t.strictSame(namesOf([own, 'socket.io', own]), ['own', 'engine.io', 'cookie', 'own'])
