@@ -11,18 +11,19 @@ export interface HashOptions {
   key?: RequestKey
   /**
    * No backend takes more than this times the mean load by weight: 1.25 is a quarter above it. What is too much goes to
-   * the next in the key's own order. `false` has no bound. @default 1.25
+   * the next in the key's own order, so a key is with several backends at once: where little is going on, from its second
+   * client on. For caches, not for rooms. `false` has no bound. @default false
    */
   boundedLoad?: number | false
 }
 
 /**
- * The same key to the same backend, by weighted rendezvous hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam,
- * "Consistent Hashing with Bounded Loads", 2016). A weight that grows, as in a slow start, brings keys home one after
+ * The same key to the same backend, by weighted rendezvous hashing; if wished with bounded loads (Mirrokni, Thorup,
+ * Zadimoghaddam, "Consistent Hashing with Bounded Loads", 2016). A weight that grows, as in a slow start, brings keys home one after
  * the other, and moves no others.
  * @throws ConfigError
  */
-export function hash({ key = clientIp(), boundedLoad = 1.25 }: HashOptions = {}): Policy {
+export function hash({ key = clientIp(), boundedLoad = false }: HashOptions = {}): Policy {
   assertKey('hash', key)
   assertBound(boundedLoad)
   const byChance = random()

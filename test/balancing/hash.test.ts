@@ -15,11 +15,16 @@ policyContract(() => {
   let turn = 0
   return hash({ key: () => String(turn++) })
 })
+policyContract(() => {
+  let turn = 0
+  return hash({ key: () => String(turn++), boundedLoad: 1.25 })
+})
 /** Nobody can be told from another. */
 policyContract(() => hash({ key: () => undefined }))
 
 const room = (name: string | number) => plainRequest({ url: `/?room=${name}` })
 const byRoom = (options: HashOptions = {}) => hash({ key: query('room'), ...options })
+const bounded = () => byRoom({ boundedLoad: 1.25 })
 const never = () => {
   throw new Error('chance was asked')
 }
@@ -39,7 +44,7 @@ function leave(policy: Policy, backend: Backend): void {
 
 t.test('nobody takes more than its bound of the mean by weight, however few the keys', async (t) => {
   const candidates = [1, 1, 2, 4].map((weight, i) => plainBackend(`b${i}`, { weight }))
-  const policy = byRoom()
+  const policy = bounded()
   const chance = seededRandom(3)
   const held: Backend[] = []
   for (let step = 1; step <= 3_000; step++) {
@@ -58,21 +63,25 @@ t.test('nobody takes more than its bound of the mean by weight, however few the 
 
 t.test('the overflow of a key goes to the next in its order, and home when there is room', async (t) => {
   const candidates = ['a', 'b', 'c', 'd'].map((id) => plainBackend(id))
-  const policy = byRoom()
+  const policy = bounded()
   const order = ['first', 'second'].map(() => '')
-  order[0] = byRoom({ boundedLoad: false }).pick(candidates, room(1), never).id
+  order[0] = byRoom().pick(candidates, room(1), never).id
   const rest = candidates.filter(({ id }) => id !== order[0])
-  order[1] = byRoom({ boundedLoad: false }).pick(rest, room(1), never).id
+  order[1] = byRoom().pick(rest, room(1), never).id
   const [one, two] = [take(policy, candidates, room(1)), take(policy, candidates, room(1))]
   t.same([one.id, two.id], order, 'of two, more than one is above the bound')
   leave(policy, one)
   t.equal(take(policy, candidates, room(1)), one)
 })
 
-t.test('without a bound a key has one backend, whatever its load', async (t) => {
-  const candidates = ['a', 'b', 'c'].map((id) => plainBackend(id))
-  const policy = byRoom({ boundedLoad: false })
-  t.equal(new Set(Array.from({ length: 100 }, () => take(policy, candidates, room(1)))).size, 1)
+t.test('by default a key has one backend, whatever its load, also in a pool with little to do', async (t) => {
+  const pool = poolOf({ a: {}, b: {}, c: {}, d: {} }, { policy: byRoom() })
+  for (let name = 0; name < 200; name++) {
+    const leases = [1, 2, 3, 4].map(() => pool.acquire(room(name)))
+    if (new Set(leases.map(({ backend }) => backend)).size > 1) return t.fail(`room ${name} is split`)
+    leases[0]!.release()
+  }
+  t.pass('200 rooms')
 })
 
 t.test('by default the key is the address of the client', async (t) => {
@@ -85,7 +94,7 @@ t.test('by default the key is the address of the client', async (t) => {
 
 t.test('a slow start brings keys home one after the other, and moves no others', async (t) => {
   const all = ['a', 'b', 'c', 'd'].map((id) => plainBackend(id))
-  const policy = byRoom({ boundedLoad: false })
+  const policy = byRoom()
   const rooms = Array.from({ length: 2_000 }, (_, i) => room(i))
   const owners = () => rooms.map((request) => policy.pick([...all], request, never).id)
   const before = owners()
@@ -116,11 +125,11 @@ t.test('a slow start brings keys home one after the other, and moves no others',
 
 t.test('in a pool: leases move the bound, and a reload begins with the true load', async (t) => {
   const four = { a: {}, b: {}, c: {}, d: {} }
-  const pool = poolOf(four, { policy: byRoom() })
+  const pool = poolOf(four, { policy: bounded() })
   const leases = Array.from({ length: 100 }, () => pool.acquire(room(1)))
   const loads = () => [...pool.backends.values()].map(({ load }) => load)
   t.ok(Math.max(...loads()) <= Math.ceil(1.25 * 25), loads().join())
-  pool.reconfigure({ ...pool.spec, policy: byRoom() })
+  pool.reconfigure({ ...pool.spec, policy: bounded() })
   leases.push(...Array.from({ length: 60 }, () => pool.acquire(room(2))))
   t.ok(Math.max(...loads()) <= Math.ceil(1.25 * 40), loads().join())
   for (const lease of leases) lease.release()

@@ -176,7 +176,7 @@ const POLICIES = {
   leastConnections,
   p2c,
   leastTime,
-  hash: () => hash({ boundedLoad: false }),
+  hash,
 }
 const STRATEGIES = {
   cookie: () => stickyCookie({ secret: 'x' }),
