@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Backend } from '../core/backend.ts'
 import { type Cancellable } from '../core/cancellable.ts'
 import { STALL, type Timer } from '../core/clock.ts'
@@ -47,6 +48,8 @@ export class ProbeLoop {
   }
 
   set options(options: HealthOptions) {
+    // Each change of the list of backends says it again of those that stay.
+    if (options === this.#options || isDeepStrictEqual(options, this.#options)) return
     this.#options = options
     this.#probe = undefined
     this.#state.options = options
