@@ -1,5 +1,6 @@
 import { type Backend } from '../core/backend.ts'
 import { type Clock, type Timer } from '../core/clock.ts'
+import { isOut } from './is-out.ts'
 
 /** How a backend that has just come gets its share. */
 export interface SlowStartOptions {
@@ -50,7 +51,7 @@ export class SlowStart {
     this.#step()
   }
 
-  /** To be called when health or admin state of a backend may have changed; who comes back begins. */
+  /** To be called when health, admin state or ejection of a backend may have changed; who comes back begins. */
   review(backend: Backend): void {
     if (!serves(backend)) {
       this.#away.add(backend)
@@ -106,6 +107,6 @@ export class SlowStart {
   }
 }
 
-function serves({ adminState, health }: Backend): boolean {
-  return adminState === 'active' && health !== 'down'
+function serves(backend: Backend): boolean {
+  return backend.adminState === 'active' && !isOut(backend)
 }

@@ -2,7 +2,10 @@ import t from 'tap'
 import { p2c } from '../../lib/balancing/p2c.ts'
 import { random } from '../../lib/balancing/random.ts'
 import { type PoolSpec } from '../../lib/pool/pool-spec.ts'
+import { type Backend } from '../../lib/core/backend.ts'
+import { WslbError } from '../../lib/core/errors.ts'
 import { query } from '../../lib/core/request-key.ts'
+import { DEFAULT_HEALTH } from '../../lib/health/options.ts'
 import { hashBy } from '../../lib/sticky/hash-by.ts'
 import { ManualClock } from '../support/clock.ts'
 import { plainRequest } from '../support/plain.ts'
@@ -74,6 +77,25 @@ t.test('one that comes back from down or from a drain begins again', async (t) =
   pool.stop()
   t.equal(clock.pending, 0)
   t.equal(rampOf('a'), 1)
+})
+
+t.test('so does one that comes back from an ejection; while it is out it is nobody to lean on', async (t) => {
+  const { pool, rampOf, clock } = running({ health: { ...DEFAULT_HEALTH, probe: async () => {} } })
+  const [a, b] = [...pool.backends.values()] as [Backend, Backend]
+  for (let i = 0; i < 5; i++)
+    pool.leases.take(a, { work: 'upgrade' }).release(new WslbError('WSLB_CONNECT_FAILED', 'refused'))
+  await clock.advance(1_000)
+  t.not(a.ejectedUntil, undefined)
+  pool.setAdminState(b, 'draining')
+  pool.setAdminState(b, 'active')
+  t.match({ ramp: rampOf('b'), rate: b.startRate }, { ramp: 0.1, rate: Infinity })
+  await clock.advance(10_000)
+  t.equal(a.ejectedUntil, undefined)
+  t.ok(rampOf('a') < 0.2, `${rampOf('a')}`)
+  await clock.advance(20_000)
+  t.equal(rampOf('a'), 1)
+  pool.stop()
+  t.equal(clock.pending, 0)
 })
 
 t.test(
