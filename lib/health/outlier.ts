@@ -12,9 +12,25 @@ export interface OpenTunnel {
   readonly request: { readonly clientAddress: string }
 }
 
+/** Milliseconds after a failure in which the next one belongs to the same run: what failed days ago has another cause. */
+const RUN_LAPSES_AFTER = 300_000
+
+/** Failures of one kind of work, one after the other. */
+class Run {
+  count = 0
+  #latest = -Infinity
+
+  add(now: number): void {
+    if (now - this.#latest > RUN_LAPSES_AFTER) this.count = 0
+    this.#latest = now
+    this.count++
+  }
+}
+
 /** WebSockets that a backend has broken off early, one after the other. */
 interface EarlyCloses {
   count: number
+  latest: number
   /** When the first of them was opened, by the clock. */
   readonly since: number
   /** How long the longest of them lived. */
@@ -25,7 +41,7 @@ interface EarlyCloses {
 
 /** What traffic has told of one backend since it last did well: three runs of failures, each of its own kind. */
 export class Outlier {
-  readonly #failures = { request: 0, upgrade: 0 }
+  readonly #runs = { request: new Run(), upgrade: new Run() }
   #early: EarlyCloses | undefined
   #answers: SlidingCounts<'all' | 'errors'> | undefined
   #window = 0
@@ -33,7 +49,7 @@ export class Outlier {
 
   /** The longest run. */
   get failures(): number {
-    return Math.max(this.#failures.request, this.#failures.upgrade, this.earlyCloses)
+    return Math.max(this.#runs.request.count, this.#runs.upgrade.count, this.earlyCloses)
   }
 
   get earlyCloses(): number {
@@ -47,18 +63,20 @@ export class Outlier {
 
   /** It has done as it was asked. */
   succeeded(work: Work): void {
-    this.#failures[work] = 0
+    this.#runs[work].count = 0
   }
 
-  failed(work: Work, reason: string): void {
+  failed(work: Work, now: number, reason: string): void {
     this.#reason = reason
-    this.#failures[work]++
+    this.#runs[work].add(now)
   }
 
   brokeOff(client: string, age: number, now: number, reason: string): void {
     this.#reason = reason
-    const early = (this.#early ??= { count: 0, since: now - age, longest: 0, client })
+    if (this.#early && now - this.#early.latest > RUN_LAPSES_AFTER) this.#early = undefined
+    const early = (this.#early ??= { count: 0, latest: now, since: now - age, longest: 0, client })
     early.count++
+    early.latest = now
     early.longest = Math.max(early.longest, age)
     if (early.client !== client) early.client = undefined
   }
@@ -95,7 +113,7 @@ export class Outlier {
 
   /** Begins anew. */
   reset(): void {
-    this.#failures.request = this.#failures.upgrade = 0
+    this.#runs.request.count = this.#runs.upgrade.count = 0
     this.#early = undefined
     this.#answers = undefined
   }

@@ -61,7 +61,7 @@ export class Outliers {
   /** No answer has come: no connection, none in time, or it was cut. */
   failed(backend: Backend, work: Work, reason: string): void {
     if (!this.#counts(backend)) return
-    this.#of(backend).failed(work, reason)
+    this.#of(backend).failed(work, this.#deps.clock.now(), reason)
     this.#count(backend, true)
     if (backend.health === 'up') this.#judge(backend)
   }

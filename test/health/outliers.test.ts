@@ -85,6 +85,25 @@ t.test('an answer ends a run of its own kind', async (t) => {
   t.not(a.ejectedUntil, undefined, 'that HTTP works says nothing of handshakes, nor does a refusal')
 })
 
+t.test('failures that are far apart are no run', async (t) => {
+  const { a, fail, breakOff, clock } = start(t)
+  for (let day = 0; day < 30; day++) {
+    fail(a, 1)
+    breakOff(a, 1)
+    await clock.advance(24 * 60 * MINUTE)
+  }
+  t.equal(a.ejectedUntil, undefined)
+  for (const bring of [fail, breakOff]) {
+    for (let i = 0; i < 5; i++) {
+      t.equal(a.ejectedUntil, undefined)
+      await clock.advance(5 * MINUTE)
+      bring(a, 1)
+    }
+    t.not(a.ejectedUntil, undefined, 'rare, but nothing else')
+    await clock.advance(10 * MINUTE)
+  }
+})
+
 t.test('a pool whose handshakes are refused now and then loses nobody', async (t) => {
   const { a, fail, outliers } = start(t)
   for (let i = 0; i < 100; i++) {
