@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { systemClock } from '../../lib/core/clock.ts'
 import { httpBackend, wsBackend } from '../support/backends.ts'
-import { type Scope, startBalancer } from '../support/balancer.ts'
+import { type Scope, startBalancer, inTurn } from '../support/balancer.ts'
 import { ACCEPT, KEY, textOf } from '../support/clients.ts'
 
 const found = spawnSync('curl', ['--version'])
@@ -55,7 +55,7 @@ if (found.status !== 0) {
       ),
     )
     const urls = backends.map(({ url }) => url)
-    const { url } = await startBalancer(t, { backends: urls, balance: 'round-robin' }, { clock: systemClock })
+    const { url } = await startBalancer(t, { backends: urls, balance: inTurn() }, { clock: systemClock })
     const thrice = await curl(['-v', '-b', '', url, url, url])
     t.match(thrice.stderr, /Re-using existing connection/i)
     t.match(thrice.stdout, /^(red|blue|green)\n\1\n\1\n$/)

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { type DrainProgressEvent } from '../../lib/core/events.ts'
 import { httpBackend, rawBackend, wsBackend } from '../support/backends.ts'
-import { SPEED, startBalancer } from '../support/balancer.ts'
+import { SPEED, startBalancer, inTurn } from '../support/balancer.ts'
 import { ask, rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
 import { said } from '../support/reload.ts'
 import { until } from '../support/until.ts'
@@ -431,7 +431,7 @@ t.test('a listener restores several at once, whichever is told first', async (t)
       { id: 'blue', url: blue.url },
       { id: 'green', url: green.url },
     ],
-    balance: 'round-robin',
+    balance: inTurn(),
     sticky: false,
   })
   const clients = await Promise.all(Array.from({ length: 4 }, () => wsClient(t, url)))

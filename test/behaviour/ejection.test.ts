@@ -4,7 +4,7 @@ import t from 'tap'
 import { WebSocket } from 'ws'
 import { type Config, type EjectionConfig } from '../../lib/config/config.ts'
 import { type BalancerEvents } from '../../lib/core/events.ts'
-import { type Scope, startBalancer } from '../support/balancer.ts'
+import { type Scope, startBalancer, inTurn } from '../support/balancer.ts'
 import { httpBackend, rawBackend, wsBackend } from '../support/backends.ts'
 import { ask, rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
 import { until } from '../support/until.ts'
@@ -168,7 +168,7 @@ t.test('what fails on every backend ejects half of the pool at most', async (t) 
   const { balancer, url } = await startBalancer(t, {
     backends: backends.map(({ url }) => url),
     health: { interval: '1s', timeout: '20s', ejection: { time: '5m' } },
-    balance: 'round-robin',
+    balance: inTurn(),
     sticky: false,
   })
   let ended = 0
@@ -248,7 +248,7 @@ t.test('panic is told and seen, and over when they are back', async (t) => {
   )
   const { balancer, url, next } = await startBalancer(t, {
     backends: backends.map(({ url }) => url),
-    balance: 'round-robin',
+    balance: inTurn(),
     sticky: false,
     health: { interval: '1s', timeout: '20s', debounce: '1s', panicThreshold: 0.5, onDown: 'keep' },
   })

@@ -2,7 +2,7 @@ import { type IncomingMessage, createServer } from 'node:http'
 import t from 'tap'
 import { type Config, createBalancer } from '../../lib/index.ts'
 import { rawBackend } from '../support/backends.ts'
-import { type Scope } from '../support/balancer.ts'
+import { type Scope, inTurn } from '../support/balancer.ts'
 import { ask, rawClient, upgradeHead } from '../support/clients.ts'
 import { chatOnly, listen } from '../support/embedding.ts'
 import { until } from '../support/until.ts'
@@ -17,7 +17,7 @@ async function running(t: Scope) {
       { id: 'slow', url: slow.url },
       { id: 'other', url: other.url },
     ],
-    balance: 'round-robin',
+    balance: inTurn(),
     health: false,
   } satisfies Config
   const balancer = createBalancer(config)

@@ -10,6 +10,7 @@ import { deadUrl, httpBackend } from '../support/backends.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { ask } from '../support/clients.ts'
 import { chatOnly, greeting, listen, mirror, thrownByPick } from '../support/embedding.ts'
+import { inTurn } from '../support/balancer.ts'
 import { until } from '../support/until.ts'
 
 /** Routes a WebSocket at `/own` beside ours, and everything else by hand. */
@@ -123,7 +124,7 @@ t.test('pick drives http-proxy: sticky, and a failure is held against the backen
   const dead = await deadUrl()
   const balancer = createBalancer({
     backends: [red!.url, blue!.url, { id: 'dead', url: dead }],
-    balance: 'round-robin',
+    balance: inTurn(),
     health: { interval: '1h', probe: () => new Promise(() => {}), timeout: '1h', debounce: '1h' },
   })
   t.teardown(() => balancer.close())

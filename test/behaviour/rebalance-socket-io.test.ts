@@ -1,7 +1,7 @@
 import t from 'tap'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type App, socketIoApp } from '../support/apps.ts'
-import { startBalancer } from '../support/balancer.ts'
+import { startBalancer, inTurn } from '../support/balancer.ts'
 import { type Client, type Transport, connect } from '../support/socket-io.ts'
 import { until } from '../support/until.ts'
 
@@ -32,7 +32,7 @@ t.test('Socket.IO clients move, by polling first and then upgrade, and no sessio
   const config = (...apps: App[]) => ({
     listen: { port: 0, host: '127.0.0.1' },
     health: false as const,
-    balance: 'round-robin' as const,
+    balance: inTurn(),
     rebalance: { perMinute: 3_000, minAge: 0, tolerance: 1e9 },
     backends: apps.map(({ id, url }) => ({ id, url })),
   })

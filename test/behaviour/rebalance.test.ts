@@ -5,7 +5,7 @@ import { type Duration } from '../../lib/core/duration.ts'
 import { type IncomingRequest } from '../../lib/core/request.ts'
 import { type Config, type PoolConfig } from '../../lib/config/config.ts'
 import { wsBackend } from '../support/backends.ts'
-import { type Scope, type TestBalancer, startBalancer } from '../support/balancer.ts'
+import { type Scope, type TestBalancer, startBalancer, inTurn } from '../support/balancer.ts'
 import { ManualClock } from '../support/clock.ts'
 import { rejection } from '../support/reload.ts'
 import { until } from '../support/until.ts'
@@ -99,7 +99,7 @@ const total = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum +
 
 /** The config of a test, the same for the start and for the reloads. */
 function configOf(backends: PoolConfig['backends'], more: Config = {}): Config {
-  return { listen: { port: 0, host: '127.0.0.1' }, health: false, balance: 'round-robin', backends, ...more }
+  return { listen: { port: 0, host: '127.0.0.1' }, health: false, balance: inTurn(), backends, ...more }
 }
 
 for (const [name, more] of Object.entries({
@@ -110,7 +110,7 @@ for (const [name, more] of Object.entries({
   t.test(`${name}: 90 on two backends are 30 each after a third was added`, async (t) => {
     const [a, b, c] = await backendsOf(t, 'a', 'b', 'c')
     const rebalance = { perMinute: 1_200, minAge: 0 }
-    const even = { ...more, balance: 'round-robin' } as const
+    const even = { ...more, balance: inTurn() } as const
     const clock = new ManualClock()
     const tested = await startBalancer(t, configOf([a!, b!], even), { clock })
     const { balancer, url, next } = tested
@@ -214,7 +214,7 @@ t.test('who is pinned by a hook, or young, stays', async (t) => {
 
 t.test('rebalance(pool): names, joining, the end of the balancer and of the pool', async (t) => {
   const [a, b] = await backendsOf(t, 'a', 'b')
-  const pools = { chat: { backends: [a!], health: false, balance: 'round-robin' } } as const
+  const pools = { chat: { backends: [a!], health: false, balance: inTurn() } } as const
   const config = { listen: { port: 0, host: '127.0.0.1' }, pools, routes: [{ pool: 'chat' }] }
   const tested = await startBalancer(t, {
     ...config,

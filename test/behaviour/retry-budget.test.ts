@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { type BalancerEvents } from '../../lib/core/events.ts'
-import { startBalancer } from '../support/balancer.ts'
+import { startBalancer, inTurn } from '../support/balancer.ts'
 import { deadUrl, httpBackend, rawBackend, wsBackend } from '../support/backends.ts'
 import { ask, wsClient } from '../support/clients.ts'
 
@@ -68,7 +68,7 @@ t.test('one of three hangs: a handshake timeout later all of them are tried else
   const others = await Promise.all([wsBackend(t), wsBackend(t)])
   const { balancer, url } = await startBalancer(t, {
     backends: [hung.url, ...others.map(({ url }) => url)],
-    balance: 'round-robin',
+    balance: inTurn(),
     // Longer than the window: who came is forgotten when it is tried again.
     websocket: { handshakeTimeout: '20s' },
     retryBudget: { minPerSecond: 0 },

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createBalancer } from '../../lib/balancer.ts'
 import { type Config, type RouteConfig } from '../../lib/config/config.ts'
 import { resolveConfig } from '../../lib/config/resolve.ts'
-import { startBalancer } from '../support/balancer.ts'
+import { startBalancer, inTurn } from '../support/balancer.ts'
 import { ask, rawClient } from '../support/clients.ts'
 import { greetingOf, namedBackends } from '../support/named.ts'
 
@@ -14,8 +14,8 @@ t.test('two pools on one host: each has a cookie, and nobody loses theirs', asyn
   const { url } = await startBalancer(t, {
     listen,
     backends: main,
-    balance: 'round-robin',
-    pools: { chat: { backends: chat, balance: 'round-robin', health: false } },
+    balance: inTurn(),
+    pools: { chat: { backends: chat, balance: inTurn(), health: false } },
     routes: [{ path: '/chat/*', pool: 'chat' }, { pool: 'default' }],
   })
   const jar = new Map<string, string>()

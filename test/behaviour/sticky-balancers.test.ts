@@ -6,7 +6,7 @@ import { clientIp } from '../../lib/core/request-key.ts'
 import { stickyCookie } from '../../lib/sticky/cookie.ts'
 import { hashBy } from '../../lib/sticky/hash-by.ts'
 import { httpBackend } from '../support/backends.ts'
-import { type Scope, startBalancer } from '../support/balancer.ts'
+import { type Scope, startBalancer, inTurn } from '../support/balancer.ts'
 import { ask } from '../support/clients.ts'
 
 /** Three servers that say their name; as Engine.IO does where it is asked for a session. */
@@ -26,7 +26,7 @@ async function startServers(t: Scope) {
 t.test('a secret is changed with two balancers, and nobody is moved', async (t) => {
   const backends = await startServers(t)
   const balancer = (...secret: string[]) =>
-    startBalancer(t, { backends, balance: 'round-robin', sticky: stickyCookie({ secret }) })
+    startBalancer(t, { backends, balance: inTurn(), sticky: stickyCookie({ secret }) })
   // In the order of a change: each pair is in service at the same time.
   const steps = [['old'], ['old', 'new'], ['new', 'old'], ['new']]
   for (const [index, before] of steps.slice(0, -1).entries()) {
@@ -51,7 +51,7 @@ t.test(
     const backends = await startServers(t)
     const config = (): Config => ({
       backends,
-      balance: 'round-robin',
+      balance: inTurn(),
       sticky: ['socket.io', hashBy(clientIp())],
       trustProxy: true,
     })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type IncomingMessage } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { startBalancer } from '../support/balancer.ts'
+import { startBalancer, inTurn } from '../support/balancer.ts'
 import { rawBackend, wsBackend } from '../support/backends.ts'
 import { rawClient, switching, upgradeHead, wsClient } from '../support/clients.ts'
 
@@ -49,7 +49,7 @@ t.test(
 
     const { url } = await startBalancer(t, {
       backends: backends.map(({ url }) => url),
-      balance: 'round-robin',
+      balance: inTurn(),
     })
     for (let turn = 0; turn < 2; turn++) {
       const one = await greeted(t, url)

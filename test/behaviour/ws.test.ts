@@ -3,7 +3,7 @@ import t from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { systemClock } from '../../lib/core/clock.ts'
 import { httpsBackend, wsBackend } from '../support/backends.ts'
-import { startBalancer } from '../support/balancer.ts'
+import { startBalancer, inTurn } from '../support/balancer.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { wsClient } from '../support/clients.ts'
 
@@ -164,7 +164,7 @@ t.test('without compression at the backend there is none', async (t) => {
 t.test('200 sockets at a time, each with its own words', async (t) => {
   const backends = await Promise.all([wsBackend(t), wsBackend(t), wsBackend(t)])
   const urls = backends.map(({ url }) => url)
-  const { url, balancer } = await startBalancer(t, { backends: urls, balance: 'round-robin' }, options)
+  const { url, balancer } = await startBalancer(t, { backends: urls, balance: inTurn() }, options)
   const clients = await Promise.all(Array.from({ length: 200 }, () => wsClient(t, url)))
   t.same(
     balancer.snapshot().backends.map(({ tunnels }) => tunnels),

@@ -7,6 +7,7 @@ import { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { askRunning } from '../../lib/admin/ask-running.ts'
 import { type Status } from '../../lib/admin/verbs.ts'
+import { ask } from '../support/clients.ts'
 import { type Finished, run, Wslb } from './wslb.ts'
 
 /** A `wslb start` with WebSocket backends behind it, and a shell beside it. */
@@ -28,7 +29,7 @@ export interface Running {
 /** @param ids backends that the config has in the beginning */
 export async function running(t: Test, ids: readonly string[], more: object = {}): Promise<Running> {
   const urls = new Map<string, string>()
-  for (const id of ['blue', 'green', 'red']) urls.set(id, await echoing(t))
+  for (const id of ['blue', 'green', 'red']) urls.set(id, await echoing(t, id))
   const cwd = t.testdir({})
   const write: Running['write'] = (name, ids, more = {}) => {
     const backends = ids.map((id) => ({ id, url: urls.get(id)! }))
@@ -38,7 +39,10 @@ export async function running(t: Test, ids: readonly string[], more: object = {}
   write('lb.config.json', ids, more)
   const wslb = new Wslb(['start', '--port', '0', '--host', '127.0.0.1', '--no-watch'], { cwd })
   t.teardown(() => wslb.end())
-  const url = (await wslb.ready()).replace('http', 'ws')
+  const address = await wslb.ready()
+  // Round-robin begins anywhere: now the next turn is that of the first one.
+  if (ids.length > 1) while ((await ask(address)).body !== ids.at(-1));
+  const url = address.replace('http', 'ws')
   return {
     cwd,
     wslb,
@@ -69,9 +73,9 @@ export async function statusOf(config: string): Promise<Status> {
   return (await askRunning(config, 'status', { input: { tunnels: true } })) as Status
 }
 
-/** A WebSocket server that says every message back. */
-async function echoing(t: Test): Promise<string> {
-  const server = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1')
+/** A WebSocket server that says every message back, and its name to who asks. */
+async function echoing(t: Test, name: string): Promise<string> {
+  const server = createServer((_request, response) => response.end(name)).listen(0, '127.0.0.1')
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data as Buffer)))
   await once(server, 'listening')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { systemClock } from '../../lib/core/clock.ts'
-import { startBalancer } from '../support/balancer.ts'
+import { startBalancer, inTurn } from '../support/balancer.ts'
 import { Child } from './child.ts'
 import { type Crowd } from './crowd.ts'
 import { type EchoServer } from './echo-server.ts'
@@ -23,7 +23,7 @@ t.test(
     )
     const { url } = await startBalancer(
       t,
-      { backends, balance: 'round-robin', sticky: 'cookie', health: { interval: '1s' } },
+      { backends, balance: inTurn(), sticky: 'cookie', health: { interval: '1s' } },
       { clock: systemClock },
     )
     await crowd.ask('open', { url, count: SOCKETS, every: 100, comeBack: 200 })

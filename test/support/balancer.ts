@@ -3,6 +3,7 @@ import { type BalancerOptions } from '../../lib/balancer-types.ts'
 import { type Config } from '../../lib/config/config.ts'
 import { type BalancerEvents, type EventName } from '../../lib/core/events.ts'
 import { type Policy } from '../../lib/balancing/policy.ts'
+import { roundRobin } from '../../lib/balancing/round-robin.ts'
 import { FastClock } from './clock.ts'
 import { until } from './until.ts'
 
@@ -24,6 +25,12 @@ export const SPEED = 20
 
 /** The candidates in the order of the config: makes failover predictable. */
 export const inOrder: Policy = { name: 'in-order', pick: (candidates) => candidates[0]! }
+
+/** Round-robin that begins with the first backend of the config, not anywhere. */
+export function inTurn(): Policy {
+  const policy = roundRobin()
+  return { ...policy, pick: (candidates, request) => policy.pick(candidates, request, () => 0) }
+}
 
 /**
  * Opens a balancer on a port of its own, without a health loop unless the config says otherwise. When the test is

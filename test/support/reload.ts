@@ -4,7 +4,7 @@ import { type Balancer } from '../../lib/balancer.ts'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type WslbError } from '../../lib/core/errors.ts'
 import { type TestBackend, wsBackend } from './backends.ts'
-import { type Scope } from './balancer.ts'
+import { type Scope, inTurn } from './balancer.ts'
 
 export const options = { clock: systemClock }
 export const LOCAL = { port: 0, host: '127.0.0.1' }
@@ -12,7 +12,9 @@ export const LOCAL = { port: 0, host: '127.0.0.1' }
 export const base = {
   listen: LOCAL,
   health: false as const,
-  balance: 'round-robin' as const,
+  get balance() {
+    return inTurn()
+  },
   sticky: false as const,
 }
 
