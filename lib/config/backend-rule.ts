@@ -1,5 +1,6 @@
 import { createSecureContext } from 'node:tls'
 import { type BackendTls } from '../core/backend.ts'
+import { BACKEND_ID, isBackendId } from '../core/backend-id.ts'
 import { messageOf } from '../core/errors.ts'
 import { type BackendSpec } from '../pool/membership.ts'
 import { healthOverride } from './health-rule.ts'
@@ -42,6 +43,7 @@ const url: Rule<URL> = judged((given) => {
   if (url.pathname !== '/' || url.search || url.hash) {
     return new Wrong(`got ${show(given)}; write "${url.origin}": each request keeps its own path`)
   }
+  if (!isBackendId(defaultId(url))) return new Wrong(`got ${show(given)}; its host name is too long`)
   return url.port === '0' ? new Wrong(mismatch(given, `${allowed}, with a port above 0`)) : url
 })
 
@@ -50,9 +52,11 @@ const weight: Rule<number> = value('0, or a number from 0.000001 to 1,000,000', 
   given === 0 || (typeof given === 'number' && given >= 1e-6 && given <= 1e6) ? given : undefined,
 )
 
+const id: Rule<string> = value(BACKEND_ID, (given) => (isBackendId(given) ? given : undefined))
+
 const backendObject: Rule<BackendSpec> = object('a url, or an object with a url', {
   url,
-  id: text.optional(),
+  id: id.optional(),
   weight: weight.default(1),
   maxConnections: limit.default(Infinity),
   maxHandshakesPerSecond: limit.default(Infinity),

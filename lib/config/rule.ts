@@ -73,12 +73,20 @@ export function depends<T>(choose: (value: unknown) => Rule<T>): Rule<T> {
 
 /** A value as it is shown in a message: short, on one line. */
 export function show(given: unknown): string {
-  if (typeof given === 'string') return JSON.stringify(given.length > 60 ? `${given.slice(0, 57)}…` : given)
+  if (typeof given === 'string') return escaped(given.length > 60 ? `${given.slice(0, 57)}…` : given)
   if (typeof given === 'function') return 'a function'
   if (Array.isArray(given)) return given.length === 0 ? 'an empty list' : 'a list'
   if (given instanceof Promise) return 'a promise'
   if (typeof given === 'object' && given !== null) return 'an object'
   return String(given)
+}
+
+/** What JSON leaves as it is and a terminal obeys is shown as a code. */
+function escaped(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  )
 }
 
 export function isObject(given: unknown): given is Readonly<Record<string, unknown>> {

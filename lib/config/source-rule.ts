@@ -10,9 +10,7 @@ import { boolean, duration } from './values.ts'
 export type Backends =
   { readonly list: readonly BackendSpec[] } | { readonly source: SourceOf<unknown>; readonly origin: unknown }
 
-const ALLOWED = 'a list of urls, or of objects with a url'
-
-export const backendList: Rule<BackendSpec[]> = list(ALLOWED, backend)
+export const BACKEND_LIST = 'a list of urls, or of objects with a url'
 
 const ownSource: Rule<Backends> = value(
   'a source: an object with a name and a watch function',
@@ -26,7 +24,7 @@ export const backends: Rule<Backends> = depends<Backends>((given) => {
   }
   if (isIterable(given)) return value('', () => ({ source: iterable(given), origin: given }))
   if (isObject(given)) return ownSource
-  return list(`${ALLOWED}, or a source`, backend).transform((list) => ({ list }))
+  return list(`${BACKEND_LIST}, or a source`, backend).transform((list) => ({ list }))
 })
 
 export const discovery = object('an object', {

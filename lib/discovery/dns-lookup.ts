@@ -11,6 +11,8 @@ export interface DnsResolver {
 
 export type Family = 4 | 6 | 'any'
 
+const TARGETS_AT_ONCE = 16
+
 /** What DNS says. */
 export interface Found {
   readonly backends: readonly Discovered[]
@@ -45,12 +47,8 @@ export async function byService(
     ({ name }) => name !== '' && name !== '.',
   )
   const first = Math.min(...services.map(({ priority }) => priority))
-  const targets = await Promise.all(
-    services.map(async (record) => ({
-      record,
-      addresses: await addressesOf(resolver, record.name, family).catch(noneIfUnknown),
-    })),
-  )
+  const addressesByName = await addressesOfAll(resolver, new Set(services.map(({ name }) => name)), family)
+  const targets = services.map((record) => ({ record, addresses: addressesByName.get(record.name)! }))
   const backends = targets.flatMap(({ record, addresses }) => {
     const peers = services.filter(({ priority }) => priority === record.priority)
     const settings = { weight: weightOf(record, peers) / addresses.length, backup: record.priority > first }
@@ -90,7 +88,31 @@ function backendAt(address: string, port: string, name: string, protocol: string
 function found(records: readonly RecordWithTtl[], all: readonly Discovered[]): Found {
   const backends = [...new Map(all.map((backend) => [backend.id!, backend])).values()]
   backends.sort((a, b) => (a.id! < b.id! ? -1 : 1))
-  return { backends, ttl: records.length > 0 ? Math.min(...records.map(({ ttl }) => ttl)) : 0 }
+  const shortest = records.reduce((least, { ttl }) => Math.min(least, ttl), Infinity)
+  // A resolver of the user's own may leave it out.
+  return { backends, ttl: Number.isFinite(shortest) ? shortest : 0 }
+}
+
+/** Each name once, some at a time: an answer may have thousands of targets. */
+async function addressesOfAll(
+  resolver: DnsResolver,
+  names: ReadonlySet<string>,
+  family: Family,
+): Promise<ReadonlyMap<string, readonly RecordWithTtl[]>> {
+  const addresses = new Map<string, readonly RecordWithTtl[]>()
+  const waiting = [...names]
+  const work = async () => {
+    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      addresses.set(name, await addressesOf(resolver, name, family).catch(noneIfUnknown))
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: TARGETS_AT_ONCE }, work))
+    return addresses
+  } finally {
+    // After a failure nobody needs the others.
+    waiting.length = 0
+  }
 }
 
 async function addressesOf(resolver: DnsResolver, name: string, family: Family): Promise<RecordWithTtl[]> {

@@ -1,5 +1,5 @@
 import { type Clock, type Random, type Timer } from '../core/clock.ts'
-import { messageOf, toWslbError, type WslbError } from '../core/errors.ts'
+import { messageOf, toWslbError, WslbError } from '../core/errors.ts'
 import { Roster } from './roster.ts'
 import { type SourceOf } from './source.ts'
 import { SourceLoop } from './source-loop.ts'
@@ -26,6 +26,8 @@ export interface FeedDependencies<Member> {
 
 /** Kinds of failure that are told until there is a list again; a source that finds ever new words is not listened to. */
 const MOST_TOLD = 16
+/** Characters of a failure that are kept: it stands in the log and in snapshots, and is the source's own word. */
+const LONGEST_PROBLEM = 4_000
 
 /** The members that a source gives. Whatever fails, the last good list stays. */
 export class Feed<Member extends { readonly id: string }> {
@@ -131,7 +133,7 @@ export class Feed<Member extends { readonly id: string }> {
   }
 
   #failed(thrown: unknown): void {
-    const error = toWslbError(thrown, 'WSLB_DISCOVERY')
+    const error = inShort(toWslbError(thrown, 'WSLB_DISCOVERY'))
     this.#problem = messageOf(error)
     if (this.#told.has(this.#problem) || this.#told.size >= MOST_TOLD) return
     this.#told.add(this.#problem)
@@ -142,4 +144,10 @@ export class Feed<Member extends { readonly id: string }> {
     for (const wake of this.#waiting) wake()
     this.#waiting.clear()
   }
+}
+
+function inShort(error: WslbError): WslbError {
+  const message = messageOf(error)
+  if (message.length <= LONGEST_PROBLEM) return error
+  return new WslbError(error.code, `${message.slice(0, LONGEST_PROBLEM)}…`, { cause: error })
 }

@@ -1,3 +1,4 @@
+import { BACKEND_ID, isBackendId } from '../core/backend-id.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type Duration } from '../core/duration.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
@@ -70,6 +71,7 @@ class Heart implements Registration {
     const { url, id, clock = systemClock, key = DEFAULT_KEY, every = '5s', ttl = '15s', signal } = options
     if (!URL.canParse(url))
       throw wrong('url', `got ${messageOf(url)}; expected a url like "http://10.0.0.1:3000"`)
+    if (id !== undefined && !isBackendId(id)) throw wrong('id', `expected ${BACKEND_ID}`)
     this.#options = options
     this.#clock = clock
     this.#key = key

@@ -208,3 +208,47 @@ t.test('names that are none are refused with the remedy', async (t) => {
   t.throws(() => dns('chat.test', { minTtl: 0 }), { message: /^minTtl/ })
   t.same(resolveBackends([{ url: 'http://10.0.0.1', host: 'chat.test' }])[0]!.settings.host, 'chat.test')
 })
+
+/** A resolver of the user's own, by name. */
+function resolverOf(services: readonly string[], ttl: unknown) {
+  const seen = { asked: [] as string[], now: 0, most: 0 }
+  const resolver = {
+    resolve4: async (name: string) => {
+      seen.asked.push(name)
+      seen.most = Math.max(seen.most, ++seen.now)
+      await settled()
+      seen.now--
+      return [{ address: `10.0.0.${seen.asked.length % 250}`, ttl }]
+    },
+    resolve6: async () => [],
+    resolveSrv: async () =>
+      services.map((name, index) => ({ name, port: 1_000 + index, priority: 1, weight: 1 })),
+  } as unknown as DnsResolver
+  return { resolver, seen }
+}
+
+t.test('a TTL that is no number counts as 0: minTtl and maxTtl hold', async (t) => {
+  for (const ttl of [NaN, undefined, Infinity, -Infinity, 'soon']) {
+    const clock = new ManualClock()
+    const { resolver, seen } = resolverOf([], ttl)
+    const { feed, failures } = fed(t, dns('chat.test', { resolver, minTtl: '2s' }), clock)
+    feed.start()
+    await settled()
+    await settled()
+    await clock.advance(1_999)
+    t.equal(seen.asked.length, 1, String(ttl))
+    await clock.advance(201)
+    t.equal(seen.asked.length, 2, String(ttl))
+    t.same(failures, [])
+    feed.stop()
+  }
+})
+
+t.test('the targets of many SRV records are asked for once each, some at a time', async (t) => {
+  const names = Array.from({ length: 500 }, (_, index) => `n${index % 250}.test`)
+  const { resolver, seen } = resolverOf(names, 60)
+  const { members } = await found(t, dns.srv(SERVICE, { resolver }), 500)
+  t.equal(members().length, 500)
+  t.equal(seen.asked.length, 250)
+  t.equal(seen.most, 16)
+})

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { resolveBackends } from '../../lib/config/resolve-backends.ts'
 import { iterable } from '../../lib/discovery/iterable.ts'
 import { type SourceContext, type SourceOf } from '../../lib/discovery/source.ts'
 import { fed, urlOf } from '../contract/source.ts'
@@ -267,3 +268,55 @@ for (const [kind, then] of Object.entries({
     t.match(feed.problem, /object/)
   })
 }
+
+t.test('a long list that is wrong costs little and is told in short, also in the snapshot', async (t) => {
+  const clock = new ManualClock()
+  const { source, give } = byHand()
+  const { feed, ports, failures } = fed(t, source, clock)
+  feed.start()
+  await give(1)
+  const last = () => failures.at(-1)!.split('\n')
+  const wrong = Array.from({ length: 20_000 }, (_, index) => ({ url: index, wight: 1 }))
+  await give(...wrong)
+  t.match(last()[0], /^backends\[0\]\.url: got 0/)
+  t.equal(last().length, 21)
+  t.equal(last()[20], 'backends: … and 19990 more items were not looked at')
+  t.equal(feed.problem, failures.at(-1))
+  await give(...new Array<unknown>(20_000))
+  t.equal(last()[20], 'backends: … and 19980 more items were not looked at')
+  await give(...new Array<number>(5_000).fill(7))
+  t.match(last()[0], 'backends[1]: has the same id "127.0.0.1:7" as backends[0]')
+  t.equal(last()[20], 'backends: … and 4979 more problems')
+  t.same(ports(), [1])
+})
+
+t.test('a list above 100,000 items is refused before it is looked at', async (t) => {
+  const endless: unknown[] = []
+  endless.length = 1e6
+  const read: unknown[] = []
+  const watched = new Proxy(endless, {
+    get: (list, key) => {
+      read.push(key)
+      return Reflect.get(list, key) as unknown
+    },
+  })
+  t.throws(() => resolveBackends(watched), {
+    message: 'backends: has 1000000 items; expected at most 100000',
+  })
+  t.notOk(read.includes('0'))
+  t.throws(() => resolveBackends(undefined), { message: 'backends: is missing; expected a list of urls' })
+})
+
+t.test('of a failure that a source puts into a megabyte, the beginning is kept', async (t) => {
+  const source: SourceOf<unknown> = {
+    name: 'wordy',
+    watch: () => {
+      throw new Error('no'.repeat(500_000))
+    },
+  }
+  const { feed, failures } = fed(t, source, new ManualClock())
+  feed.start()
+  await settled()
+  t.equal(failures[0]?.length, 4_001)
+  t.equal(feed.problem, failures[0])
+})

@@ -218,6 +218,10 @@ t.test('options that are none are refused', async (t) => {
   t.throws(() => redis({}), { code: 'WSLB_CONFIG_INVALID', message: /either url or client/ })
   t.throws(() => redis({ url: 'redis://x', every: 0 }), { message: /^every/ })
   t.throws(() => registerBackend({ redis: 'redis://x', url: 'nowhere' }), { message: /^url: got nowhere/ })
+  for (const id of ['', 'a\nb', '\u001b[2J', 'x'.repeat(256)])
+    t.throws(() => registerBackend({ redis: 'redis://x', url: urlOf(1), id }), {
+      message: /^id: expected a string of 1 to 255 printable/,
+    })
   t.throws(() => registerBackend({ redis: 'redis://x', url: urlOf(1), ttl: '5s' }), { message: /^ttl: / })
   await t.rejects(redisConnection('http://127.0.0.1'), /protocol/i)
 })
