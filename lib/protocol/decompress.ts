@@ -11,9 +11,11 @@ const CODINGS: Readonly<Record<string, Decompress>> = {
   ...zstd(),
 }
 const MOST_CODINGS = 3
+/** How much more than was asked for may be made at once: what was halved must not fall below what was asked for. */
+const ROOM = 4
 
-/** Undoes the codings of a body. @throws when it is not what they say, or is longer than `maxOutputLength` bytes */
-export type Decompress = (coded: Buffer, maxOutputLength: number) => Buffer
+/** Undoes the codings of a body: its first `most` bytes, fewer of one that is nearly all repetition. @throws when it is not what they say */
+export type Decompress = (coded: Buffer, most: number) => Buffer
 
 /**
  * What undoes a `Content-Encoding` (RFC 9110 §8.4), for a body of which more may come.
@@ -30,8 +32,18 @@ export function decompressor(
   // They are listed in the order in which they were applied.
   const steps = names.reverse().map((name) => (Object.hasOwn(CODINGS, name) ? CODINGS[name] : undefined))
   if (steps.length > MOST_CODINGS || steps.includes(undefined)) return undefined
-  return (coded, maxOutputLength) =>
-    (steps as Decompress[]).reduce((body, decode) => decode(body, maxOutputLength), coded)
+  return (coded, most) => (steps as Decompress[]).reduce((body, decode) => firstOf(body, most, decode), coded)
+}
+
+/** zlib gives all or nothing of what is too long; half of the input gives its beginning. */
+function firstOf(coded: Buffer, most: number, decode: Decompress): Buffer {
+  for (let input = coded; ; input = input.subarray(0, input.length >> 1)) {
+    try {
+      return decode(input, most * ROOM).subarray(0, most)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE' || input.length < 2) throw error
+    }
+  }
 }
 
 /** RFC 9110 §8.4.1.2 notes that some leave out the zlib wrapper. */

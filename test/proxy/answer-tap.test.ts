@@ -81,7 +81,7 @@ t.test('what is shown is decompressed', async (t) => {
   show([none], ['not gzip'], { 'content-encoding': 'gzip' })
   t.strictSame(none.seen, [])
   show([none], [gzipSync('a'.repeat(1_000_000))], { 'content-encoding': 'gzip' })
-  t.strictSame(none.seen, [], 'a bomb')
+  t.match(none.seen.join(), /^a+$/, 'of a bomb, the beginning')
 })
 
 t.test('nobody can throw', async (t) => {
