@@ -2,8 +2,8 @@
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /**
- * Is shown the answer to one request, each part of it before the client gets that part. It cannot change or delay the
- * answer, and what it throws is ignored.
+ * Is shown the answer to one request, each part of it before the client gets that part. It cannot change the
+ * answer, and what it throws is ignored; the answer goes on when it returns, so it should be quick.
  */
 export interface AnswerObserver {
   /** Bytes of the body that are looked at; of a compressed one, bytes before and after it is decompressed. */

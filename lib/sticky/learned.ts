@@ -89,6 +89,8 @@ export function learned(from: LearnedName | LearnedRule, options: LearnedOptions
 
 /** Whatever the user's own code gives. */
 function idsIn(given: unknown): string[] {
+  // Nearly always, and for every request.
+  if (typeof given === 'string') return given === '' ? [] : [given]
   return [given].flat().filter((id): id is string => typeof id === 'string' && id !== '')
 }
 
