@@ -43,6 +43,8 @@ export interface DiscoveryEvent {
 }
 
 export interface DiscoveryFailedEvent extends DiscoveryEvent {
+  /** How many backends the pool goes on with. */
+  readonly kept: number
   readonly error: WslbError
 }
 

@@ -21,7 +21,8 @@ export interface FeedDependencies<Member> {
   readonly parse: (list: unknown) => readonly Member[]
   /** @param isNews whether the list ends a trouble, or is the first; also when nobody came or went */
   readonly onMembers: (members: readonly Member[], isNews: boolean) => void
-  readonly onFailure: (error: WslbError) => void
+  /** @param kept how many members stay */
+  readonly onFailure: (error: WslbError, kept: number) => void
 }
 
 /** Kinds of failure that are told until there is a list again; a source that finds ever new words is not listened to. */
@@ -137,7 +138,7 @@ export class Feed<Member extends { readonly id: string }> {
     this.#problem = messageOf(error)
     if (this.#told.has(this.#problem) || this.#told.size >= MOST_TOLD) return
     this.#told.add(this.#problem)
-    this.#deps.onFailure(error)
+    this.#deps.onFailure(error, this.#roster.size)
   }
 
   #wake(): void {

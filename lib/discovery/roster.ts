@@ -30,6 +30,10 @@ export class Roster<Member extends Identified> {
     this.#onChange = onChange
   }
 
+  get size(): number {
+    return this.#members.length
+  }
+
   take(listed: readonly Member[]): void {
     this.#listed = listed
     const ids = new Set(listed.map(({ id }) => id))

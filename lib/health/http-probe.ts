@@ -35,11 +35,11 @@ const SHOWN = 60
 /** Asks over HTTP on a connection of its own, so that it finds out what a new client would. @throws ConfigError */
 export function httpProbe(options: HttpProbeOptions = {}): Probe {
   const { status, body } = expectationOf(options.expect)
-  const { method = body === undefined ? 'HEAD' : 'GET', path = '/' } = options
+  const { method = defaultMethod(body), path = '/' } = options
   if (method === 'HEAD' && body !== undefined) {
     throw new ConfigError([{ path: 'method', message: HEAD_HAS_NO_BODY }])
   }
-  const question = `${method} ${path}`
+  const question = questionOf(options)
   return (_backend, context) =>
     withConnection(context, async (socket) => {
       const headers = { host: context.host, 'user-agent': 'wslb health probe', 'accept-encoding': 'identity' }
@@ -56,6 +56,15 @@ export function httpProbe(options: HttpProbeOptions = {}): Probe {
       }
       if (body !== undefined) checkBody(await startOf(response), body, `${question} answered ${statusCode}`)
     })
+}
+
+/** What is asked, as messages say it: `HEAD /`. */
+export function questionOf({ expect, path = '/', method }: HttpProbeOptions): string {
+  return `${method ?? defaultMethod(expectedBody(expect))} ${path}`
+}
+
+function defaultMethod(body: string | RegExp | undefined): string {
+  return body === undefined ? 'HEAD' : 'GET'
 }
 
 /** What is wrong with HEAD where a body is expected, and what helps. */

@@ -6,7 +6,7 @@ import { backendClosed, isWslbError, messageOf } from '../core/errors.ts'
 import { type MonitorDependencies } from './monitor.ts'
 import { type HealthOptions } from './options.ts'
 import { type Probe } from './probe.ts'
-import { probeOf } from './probe-of.ts'
+import { describeTimeout, probeOf } from './probe-of.ts'
 import { HealthState, type Transition } from './state.ts'
 import { type Turns } from './turns.ts'
 
@@ -142,7 +142,9 @@ export class ProbeLoop {
     const wasLate = startedAt - this.#dueAt > STALL
     const running = (this.#running = new AbortController())
     const { signal } = running
-    const timer = clock.schedule(timeout, () => running.abort(new Error(`no answer within ${timeout} ms`)))
+    const timer = clock.schedule(timeout, () =>
+      running.abort(new Error(describeTimeout(this.#options, timeout))),
+    )
     const aborted = new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })

@@ -7,8 +7,9 @@ export function describeUpdate({ pool, source, added, removed, changed }: Discov
   return `backends of ${pool} from ${source}: ${said || 'as they were'}`
 }
 
-export function describeFailure({ pool, source, error }: DiscoveryFailedEvent): string {
-  return `backends of ${pool} stay as they are: ${source}: ${error.message}`
+export function describeFailure({ pool, source, kept, error }: DiscoveryFailedEvent): string {
+  const state = kept === 0 ? `pool ${pool} has no backends yet` : `backends of ${pool} stay as they are`
+  return `${state}: ${source}: ${error.message}`
 }
 
 function counted(ids: readonly string[], verb: string): string {

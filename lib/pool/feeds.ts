@@ -103,7 +103,7 @@ export class Feeds {
           const count = change.added.length + change.removed.length + change.changed.length
           if (isNews || count > 0) events.emit('discovery:update', { ...who, ...change })
         }),
-      onFailure: (error) => events.emit('discovery:failed', { ...who, error }),
+      onFailure: (error, kept) => events.emit('discovery:failed', { ...who, kept, error }),
     })
   }
 }

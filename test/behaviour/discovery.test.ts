@@ -119,6 +119,7 @@ t.test('a bad list, an empty one and a failure are told, and change nothing', as
   t.match(await failed, {
     pool: 'default',
     source: 'by-hand',
+    kept: 1,
     error: { code: 'WSLB_CONFIG_INVALID', problems: [{ path: 'backends[1]' }] },
   })
   t.match(problem(), /^backends\[1\]: got "foo"/)

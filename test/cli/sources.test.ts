@@ -41,6 +41,19 @@ t.test('start, status, check and plan tell of a source', async (t) => {
   })
 })
 
+t.test('a start without a first list says that there are no backends yet', async (t) => {
+  const cwd = t.testdir({
+    'lb.config.mjs': `export default {
+      backends: function directory() { throw new Error('no such directory') },
+      discovery: { startTimeout: '100ms' },
+    }`,
+  })
+  const wslb = new Wslb(['start', '--port', '0', '--host', '127.0.0.1'], { cwd })
+  t.teardown(() => wslb.end())
+  await wslb.logged(/pool default has no backends yet: poll\(directory\): no such directory/)
+  await wslb.ready()
+})
+
 t.test('a start that cannot bind ends, though a source is connected', async (t) => {
   const server = await RedisServer.start(t)
   await server.command('HSET', 'wslb:backends', 'a', '99999999999999 {"url":"http://127.0.0.1:1"}')

@@ -364,3 +364,18 @@ t.test('a probe that cannot be made is a failed one', async (t) => {
   await clock.advance(600)
   t.match([backend.health, backend.trouble], ['suspect', /write method: "GET"/])
 })
+
+t.test('a probe without an answer says what was asked', async (t) => {
+  const silent: Dial = () => new Promise(() => {})
+  for (const [options, reason] of [
+    [{ probe: 'http' }, 'HEAD / not answered within 5000 ms (see health.path)'],
+    [{ probe: 'http', expect: { body: 'ok' } }, 'GET / not answered within 5000 ms (see health.path)'],
+    [{ probe: 'websocket', path: '/chat' }, 'WebSocket /chat not answered within 5000 ms (see health.path)'],
+    [{ probe: 'tcp' }, 'no connection within 5000 ms'],
+  ] as const) {
+    const { clock, told, monitor } = watched({ ...options, dial: silent })
+    await clock.advance(6_000)
+    t.same(told, [`backend:suspect probe: ${reason}`])
+    monitor.stop()
+  }
+})
