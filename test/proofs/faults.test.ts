@@ -107,11 +107,11 @@ const FAULTS: readonly Fault[] = [
   },
 ]
 
-/** When each backend was seen so, in milliseconds since 1970. */
+/** What was told of each backend, in milliseconds since 1970. */
 function transitions(balancer: Balancer) {
-  const seen: { readonly backend: string; readonly health: string; readonly at: number }[] = []
-  for (const health of ['suspect', 'down', 'up'] as const) {
-    balancer.on(`backend:${health}`, ({ backend }) => seen.push({ backend, health, at: Date.now() }))
+  const seen: { readonly backend: string; readonly what: string; readonly at: number }[] = []
+  for (const what of ['suspect', 'down', 'up', 'ejected'] as const) {
+    balancer.on(`backend:${what}`, ({ backend }) => seen.push({ backend, what, at: Date.now() }))
   }
   return seen
 }
@@ -178,7 +178,6 @@ t.test('what was safe to repeat never fails', { timeout: LONG_PATIENCE }, async 
     t.strictSame(row.lost, [], `${name}: no GET and no handshake has failed`)
     t.ok(row.transitions <= 6 * count, `${name}: ${row.transitions} changes of health`)
     t.ok(row.slowest < 4_000 + lap.stall, `${name}: the slowest answer took ${row.slowest} ms`)
-    t.ok(retries > 0 || name.includes('late'), `${name}: ${retries} retries`)
     if (flaps) t.equal(row.usedAfter, undefined, `${name}: it has to prove itself first`)
   }
 
@@ -198,6 +197,7 @@ t.test('what was safe to repeat never fails', { timeout: LONG_PATIENCE }, async 
   const repeated = sum(struck)
   t.ok(repeated <= allowed, `with none left: ${repeated} retries for ${struck.length} requests`)
   await traffic.ask('stop')
+  t.ok(sum(rows.map(({ retries }) => retries)) > 0, 'requests did come to backends that failed')
   for (const row of rows) t.comment(markdown(row))
   documented(t, rows)
 })
@@ -229,14 +229,15 @@ function told(
   const firstUse = sights
     .filter(({ backend = '', at }) => struck.includes(backend) && at > endedAt)
     .map(({ at }) => at - endedAt)
-  const suspected = changes.find(({ health }) => health === 'suspect')
+  // Tunnels that die soon after their 101 have it ejected before a probe has failed.
+  const avoided = changes.find(({ what }) => what === 'suspect' || what === 'ejected')
   return {
     safe: safe.length,
     lost: failed(safe.filter(({ opened }) => !opened)),
     posts: posts.length,
     lostPosts: failed(posts),
     cut: [...closes, ...failed(safe.filter(({ opened }) => opened))],
-    avoidedAfter: suspected && suspected.at - begunAt,
+    avoidedAfter: avoided && avoided.at - begunAt,
     usedAfter: firstUse.length > 0 ? Math.min(...firstUse) : undefined,
     slowest: Math.round(Math.max(...safe.map(({ took }) => took))),
     transitions: changes.length,
