@@ -119,12 +119,19 @@ async function dialUpgrade(
     lease.answer(result.accepted ? 101 : result.response.statusCode!)
     return result
   } catch (error) {
+    if (isTimeout(error)) backend.handshakeTime.observe(clock.now() - startedAt)
     throw gone.aborted ? error : (stoppedBy ?? error)
   } finally {
     gone.removeEventListener('abort', onGone)
     lease.onCut = undefined
     lease.onDown = undefined
   }
+}
+
+/** It took at least that long: a backend that hangs must not keep the figures of its better days. */
+function isTimeout(error: unknown): boolean {
+  if (!(error instanceof WslbError)) return false
+  return error.code === 'WSLB_HANDSHAKE_TIMEOUT' || error.code === 'WSLB_CONNECT_TIMEOUT'
 }
 
 /** @throws WslbError `WSLB_BAD_ANSWER` for what cannot be passed on as it is */
