@@ -10,7 +10,7 @@ export interface Policy {
   /** For logs and `snapshot()`. */
   readonly name: string
   /**
-   * @param candidates never empty; all of them may be chosen, and all have a weight above 0. The array stays the same object while its members
+   * @param candidates never empty, frozen; all of them may be chosen, and all have a weight above 0. The array stays the same object while its members
    *   and their weights stay the same, so a policy may keep what it derives from it (see `random.ts`).
    *   Load is not part of that: read it afresh, or keep it right by {@link loadChanged}.
    * @param random chance, a number in [0, 1)

@@ -33,7 +33,7 @@ interface Standing {
 
 /**
  * The backends a policy may choose from. The list is worked out when something has changed, not at each pick: the same
- * array is handed out until then. Fullness changes often where `maxConnections` is small: then only the one backend moves.
+ * array is handed out until then, frozen: it is given to the user's own code. Fullness changes often where `maxConnections` is small: then only the one backend moves.
  */
 export class Candidates {
   readonly #options: CandidatesOptions
@@ -92,8 +92,12 @@ export class Candidates {
     const after = groups[standing.rank]
     if (before === after) return
     // Copies: whoever has been handed a list keeps it.
-    if (before) groups[groups.indexOf(before)] = before.toSpliced(this.#indexIn(before, standing.order), 1)
-    if (after) groups[standing.rank] = after.toSpliced(this.#indexIn(after, standing.order), 0, backend)
+    if (before)
+      groups[groups.indexOf(before)] = Object.freeze(
+        before.toSpliced(this.#indexIn(before, standing.order), 1),
+      )
+    if (after)
+      groups[standing.rank] = Object.freeze(after.toSpliced(this.#indexIn(after, standing.order), 0, backend))
   }
 
   /** @param tried backends that have failed this very request */
@@ -102,7 +106,7 @@ export class Candidates {
     if (!tried?.size) return groups.find((group) => group.length > 0) ?? NOBODY
     for (const group of groups) {
       const rest = group.filter((backend) => !tried.has(backend))
-      if (rest.length > 0) return rest
+      if (rest.length > 0) return Object.freeze(rest)
     }
     return NOBODY
   }
@@ -133,7 +137,7 @@ export class Candidates {
       this.#standings.set(backend, { order: order++, rank })
       groups[rank]?.push(backend)
     }
-    return groups
+    return groups.map((group) => Object.freeze(group))
   }
 
   /** Where the backend of that order is in a list, or would be. */

@@ -45,7 +45,9 @@ function shortest(
       return { backends: undefined, wait: shortest }
     const waits = group.map(waitOf)
     const least = waits.reduce((least, wait) => Math.min(least, wait))
-    if (least <= maxWait) return { backends: group.filter((_, index) => waits[index] === least), wait: least }
+    if (least <= maxWait) {
+      return { backends: Object.freeze(group.filter((_, index) => waits[index] === least)), wait: least }
+    }
     shortest = Math.min(shortest, least)
     for (const backend of group) passed.add(backend)
   }

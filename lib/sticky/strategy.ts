@@ -25,7 +25,7 @@ export interface StickyStrategy {
   /**
    * Called when the backend that {@link find} has found cannot serve, or it found none, and no other strategy knows one
    * that can: where the client goes meanwhile.
-   * @param candidates never empty; the same array while nothing has changed
+   * @param candidates never empty, frozen; the same array while nothing has changed
    * @returns one of the candidates, or `undefined` to leave it to the next strategy, and then to the policy
    */
   failover?(request: IncomingRequest, candidates: readonly Backend[]): Backend | undefined
