@@ -15,18 +15,25 @@ export const RETRY_BUDGET_DEFAULTS: RetryBudgetOptions = { share: 0.5, minPerSec
 
 /**
  * Keeps retries from multiplying an outage. A retry that a backend answers has cost nobody anything: what is paid for is
- * one in vain. Of those under way as many are taken to be in vain as were of late, so a wave of them is not let through
- * before the first has failed, once it is known that they do.
+ * one in vain. Of those under way as many are taken to be in vain as were of late; before that is known, as many as there
+ * are backends that fail. So the first wave of an outage is held to the share as well.
  */
 export class RetryBudget {
   readonly #clock: Clock
   #options: RetryBudgetOptions | undefined
   #counts: SlidingCounts<'requests' | 'inVain' | 'answered'>
+  readonly #failingShare: () => number
   #underWay = 0
+  /** Requests that wait for their answer and are no retries. */
+  #waiting = 0
 
-  /** @param options `undefined`: no limit */
-  constructor(options: RetryBudgetOptions | undefined, clock: Clock) {
+  /**
+   * @param options `undefined`: no limit
+   * @param failingShare the part of the backends that fail at present, 0 to 1; asked only when much is under way
+   */
+  constructor(options: RetryBudgetOptions | undefined, clock: Clock, failingShare: () => number) {
     this.#clock = clock
+    this.#failingShare = failingShare
     this.#options = options
     this.#counts = countsFor(options)
   }
@@ -39,7 +46,13 @@ export class RetryBudget {
 
   /** A request has come, which is no retry. */
   deposit(): void {
+    this.#waiting++
     if (this.#options) this.#counts.add('requests', this.#clock.now())
+  }
+
+  /** It has ended, or has its answer. */
+  settle(): void {
+    this.#waiting--
   }
 
   /** Whether one more retry is within the budget. */
@@ -52,7 +65,11 @@ export class RetryBudget {
     const inVain = this.#counts.of('inVain', now)
     const known = inVain + this.#counts.of('answered', now)
     const expected = known > 0 ? this.#underWay * (inVain / known) : 0
-    return inVain + expected < share * requests + (minPerSecond * window) / 1_000
+    const least = (minPerSecond * window) / 1_000
+    if (inVain + expected >= share * requests + least) return false
+    // Those that hung until now came before the window; they have paid for their retries all the same.
+    const most = share * Math.max(requests, this.#waiting + this.#underWay) + least
+    return this.#underWay < most || this.#underWay * this.#failingShare() < most
   }
 
   /** A retry begins. */

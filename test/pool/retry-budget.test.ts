@@ -5,10 +5,10 @@ import { ManualClock } from '../support/clock.ts'
 import { plainRequest } from '../support/plain.ts'
 import { poolOf } from '../support/pool.ts'
 
-function budgetOf(options: Partial<RetryBudgetOptions> = {}) {
+function budgetOf(options: Partial<RetryBudgetOptions> = {}, failingShare = () => 0) {
   const clock = new ManualClock()
   const defaults = { share: 0.5, minPerSecond: 0, window: 10_000 }
-  return { clock, budget: new RetryBudget({ ...defaults, ...options }, clock) }
+  return { clock, budget: new RetryBudget({ ...defaults, ...options }, clock, failingShare) }
 }
 
 function times(count: number, what: () => void): void {
@@ -77,6 +77,27 @@ t.test('once retries fail, those under way count too', async (t) => {
   t.equal(budget.allows, false, 'the eleven others will fail as well')
   times(3, () => budget.end('answered'))
   t.ok(budget.allows, 'a quarter of the eight others will')
+})
+
+t.test('before one has ended, as many under way count as there are backends that fail', async (t) => {
+  for (const [failing, most] of [
+    [0, 1_000],
+    [1 / 3, 1_000],
+    [1, 500],
+  ] as const) {
+    const { budget, clock } = budgetOf({}, () => failing)
+    times(1_000, () => budget.deposit())
+    // They hung for longer than the window.
+    await clock.advance(60_000)
+    let allowed = 0
+    times(1_000, () => {
+      budget.settle()
+      if (!budget.allows) return
+      budget.begin()
+      allowed++
+    })
+    t.ok(Math.abs(allowed - most) <= 1, `${allowed} retries where ${failing} of the backends fail`)
+  }
 })
 
 t.test('who leaves says nothing', async (t) => {
