@@ -72,8 +72,17 @@ export function keyFor(request: IncomingRequest, key: RequestKey): string | unde
   )
 }
 
+/** What makes keys, and is none. */
+const MAKERS: readonly { readonly name: string }[] = [clientIp, header, query, pathSegment, cookieValue]
+
 /** @throws ConfigError when it is not a function. @param name of whoever takes it */
 export function assertKey(name: string, key: unknown): asserts key is RequestKey {
+  const maker = MAKERS.find((one) => one === key)
+  if (maker) {
+    const call = maker === clientIp ? 'clientIp()' : `${maker.name}(…)`
+    const message = `${name}: got ${maker.name} itself; did you mean ${call}?`
+    throw new ConfigError([{ path: '', message }])
+  }
   if (typeof key !== 'function')
     throw invalid(name, key, 'a key: clientIp(), header("x-user"), query("room") or a function of your own')
 }

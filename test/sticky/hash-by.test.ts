@@ -191,3 +191,9 @@ t.test('what is no key is refused when the strategy is made, and when it says no
   const odd = poolOf(four, { sticky: [hashBy((() => 7) as unknown as RequestKey)] })
   t.throws(() => take(odd, plainRequest()), { code: 'WSLB_INTERNAL', message: /must be a string/ })
 })
+
+t.test('what makes a key is no key', (t) => {
+  t.throws(() => hashBy(clientIp as never), { message: /got clientIp itself; did you mean clientIp\(\)\?/ })
+  t.throws(() => hashBy(query as never), { message: /did you mean query\(…\)\?/ })
+  t.end()
+})
