@@ -1,17 +1,29 @@
+import { addressPrefix } from '../core/address-prefix.ts'
 import { type Backend } from '../core/backend.ts'
+import { type OpenTunnel } from './early-closes.ts'
 import { type EjectionOptions } from './ejection-options.ts'
 import { Ejections, type EjectionsDependencies } from './ejections.ts'
-import { type OpenTunnel, Outlier, type Work } from './outlier.ts'
+import { Outlier, type Work } from './outlier.ts'
 
 export interface OutliersDependencies extends EjectionsDependencies {
   /** The open WebSockets of a backend. */
   readonly tunnelsOf: (backend: Backend) => readonly OpenTunnel[]
 }
 
+/** No answer has come. */
+export interface Failure {
+  readonly reason: string
+  /** The address of the client. */
+  readonly client: string
+  /** Not even a connection has come about: no client has a hand in that. */
+  readonly isUnreachable: boolean
+}
+
 /** How a WebSocket ended. */
 export interface TunnelConduct {
   /** Milliseconds since the `101`. */
   readonly age: number
+  /** The address of the client. */
   readonly client: string
   /** What the backend did wrong, if it did. */
   readonly fault: string | undefined
@@ -46,11 +58,11 @@ export class Outliers {
   }
 
   /** The head of an answer has come. */
-  answered(backend: Backend, work: Work, status: number): void {
+  answered(backend: Backend, work: Work, status: number, client: string): void {
     if (!this.#options) return
     // What a backend says to an upgrade instead of the `101` may be right or wrong.
     if (work === 'request' || status === 101) this.served(backend, work)
-    if (this.#options.errors) this.#count(backend, status >= 500)
+    if (this.#options.errors) this.#count(backend, status >= 500, client)
   }
 
   /** It has done as it was asked. */
@@ -59,10 +71,11 @@ export class Outliers {
   }
 
   /** No answer has come: no connection, none in time, or it was cut. */
-  failed(backend: Backend, work: Work, reason: string): void {
+  failed(backend: Backend, work: Work, { reason, client, isUnreachable }: Failure): void {
     if (!this.#counts(backend)) return
-    this.#of(backend).failed(work, this.#deps.clock.now(), reason)
-    this.#count(backend, true)
+    const network = isUnreachable ? undefined : networkOf(client)
+    this.#of(backend).failed(work, this.#deps.clock.now(), reason, network)
+    this.#count(backend, true, client)
     if (backend.health === 'up') this.#judge(backend)
   }
 
@@ -71,9 +84,9 @@ export class Outliers {
     if (!earlyClose || !this.#counts(backend)) return
     const now = this.#deps.clock.now()
     if (fault !== undefined && age < earlyClose) {
-      this.#of(backend).brokeOff(client, age, now, `${fault} after ${Math.round(age)} ms`)
+      this.#of(backend).early.add(networkOf(client), age, now, `${fault} after ${Math.round(age)} ms`)
       if (backend.health === 'up') this.#judge(backend)
-    } else if (isGraceful || age >= earlyClose) this.#outliers.get(backend)?.held(now - age)
+    } else if (isGraceful || age >= earlyClose) this.#outliers.get(backend)?.early.held(now - age)
   }
 
   /**
@@ -111,22 +124,22 @@ export class Outliers {
     return outlier
   }
 
-  #count(backend: Backend, isError: boolean): void {
+  #count(backend: Backend, isError: boolean, client: string): void {
     const { errors } = this.#options!
     if (!errors || !this.#counts(backend)) return
-    const share = this.#of(backend).answered(isError, errors, this.#deps.clock.now())
-    if (!isError || share === undefined || share < errors.share || backend.health !== 'up') return
+    const now = this.#deps.clock.now()
+    const answers = this.#of(backend).answers(errors.window)
+    if (!isError) return answers.good(now)
+    const share = answers.error(networkOf(client), errors, now)
+    if (share === undefined || share < errors.share || backend.health !== 'up') return
     this.#eject(backend, `${Math.round(share * 100)} % of its answers are errors`)
   }
 
   #judge(backend: Backend): void {
-    const outlier = this.#outliers.get(backend)
     const { failures } = this.#options!
-    if (!outlier || outlier.failures < failures) return
-    if (outlier.earlyCloses >= failures) outlier.hear(this.#deps.tunnelsOf(backend), this.#deps.clock.now())
-    if (outlier.failures < failures) return
-    const row = outlier.failures > 1 ? `${outlier.failures} failures in a row, the last: ` : ''
-    this.#eject(backend, row + outlier.reason)
+    const witnesses = () => this.#deps.tunnelsOf(backend)
+    const reason = this.#outliers.get(backend)?.verdict(failures, witnesses, this.#deps.clock.now())
+    if (reason !== undefined) this.#eject(backend, reason)
   }
 
   #eject(backend: Backend, reason: string): void {
@@ -134,4 +147,9 @@ export class Outliers {
     this.#of(backend).reset()
     this.#ejections.eject(backend, reason, this.#options!)
   }
+}
+
+/** A host changes its IPv6 address within its /64 as it likes: all of them are one client. */
+function networkOf(address: string): string {
+  return addressPrefix(address, { v4: 32, v6: 64 }) ?? address
 }

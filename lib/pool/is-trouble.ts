@@ -11,3 +11,9 @@ const TROUBLE: ReadonlySet<ErrorCode> = new Set([
   'WSLB_HANDSHAKE_TIMEOUT',
   'WSLB_RESPONSE_TIMEOUT',
 ])
+
+/** There was no connection. Whatever comes later may be the doing of a request, and so of a client. */
+export function isUnreachable(error: unknown): boolean {
+  return isWslbError(error) && UNREACHABLE.has(error.code)
+}
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['WSLB_CONNECT_FAILED', 'WSLB_CONNECT_TIMEOUT'])

@@ -10,6 +10,8 @@ export class Lease {
   /** When the backend takes the handshake: its token falls due then, by the clock. Past for who need not wait. */
   readonly tokenAt: number
   readonly work: Work
+  /** The address of the client. */
+  readonly client: string
   /** Its request has failed on another backend before. */
   readonly isRetry: boolean
   /** Ends at once whatever the lease is used for; set by whoever uses it. */
@@ -21,13 +23,14 @@ export class Lease {
 
   constructor(
     backend: Backend,
-    { setCookies = [], tokenAt = -Infinity, work = 'request', isRetry = false }: LeaseTerms,
+    { setCookies = [], tokenAt = -Infinity, work = 'request', client = '', isRetry = false }: LeaseTerms,
     listener: LeaseListener,
   ) {
     this.backend = backend
     this.setCookies = setCookies
     this.tokenAt = tokenAt
     this.work = work
+    this.client = client
     this.isRetry = isRetry
     this.#listener = listener
   }
@@ -68,6 +71,7 @@ export interface LeaseTerms {
   readonly tokenAt?: number
   /** @default 'request' */
   readonly work?: Work
+  readonly client?: string
   readonly isRetry?: boolean
 }
 

@@ -4,7 +4,7 @@ import { type EventSink } from '../core/events.ts'
 import { type IncomingRequest } from '../core/request.ts'
 import { HealthMonitor, type Dial } from '../health/monitor.ts'
 import { type HealthOptions, healthOf } from '../health/options.ts'
-import { type OpenTunnel } from '../health/outlier.ts'
+import { type OpenTunnel } from '../health/early-closes.ts'
 import { type TunnelConduct } from '../health/outliers.ts'
 import { type AnswerObserver } from '../sticky/answer-observer.ts'
 import { type Lease } from './lease.ts'
@@ -140,7 +140,8 @@ export class Pool {
     const isRetry = tried !== undefined
     this.#traffic.begin(isRetry)
     const work = maxWait === undefined ? 'request' : 'upgrade'
-    return this.leases.take(backend, { setCookies, tokenAt, work, isRetry })
+    const client = request.clientAddress
+    return this.leases.take(backend, { setCookies, tokenAt, work, client, isRetry })
   }
 
   /** Who could get a lease now, the best first. Frozen. */

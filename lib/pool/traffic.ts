@@ -2,7 +2,7 @@ import { type Backend } from '../core/backend.ts'
 import { type Clock } from '../core/clock.ts'
 import { isWslbError, messageOf } from '../core/errors.ts'
 import { Outliers, type OutliersDependencies, type TunnelConduct } from '../health/outliers.ts'
-import { isTrouble } from './is-trouble.ts'
+import { isTrouble, isUnreachable } from './is-trouble.ts'
 import { type Lease, type LeaseListener } from './lease.ts'
 import { type PoolSpec } from './pool-spec.ts'
 import { RetryBudget } from './retry-budget.ts'
@@ -44,14 +44,14 @@ export class Traffic implements LeaseListener {
     else this.#retries.deposit()
   }
 
-  onAnswer({ backend, work, isRetry }: Lease, status: number): void {
+  onAnswer({ backend, work, client, isRetry }: Lease, status: number): void {
     if (isRetry) this.#retries.end('answered')
     else this.#retries.settle()
     this.#stricken.answered(backend)
-    this.outliers.answered(backend, work, status)
+    this.outliers.answered(backend, work, status, client)
   }
 
-  onRelease({ backend, work, isRetry, isAnswered }: Lease, error: unknown): void {
+  onRelease({ backend, work, client, isRetry, isAnswered }: Lease, error: unknown): void {
     const isItsFault = error != null && !(isWslbError(error) && error.blame !== 'backend')
     if (isRetry && !isAnswered) this.#retries.end(isItsFault ? 'inVain' : undefined)
     if (!isRetry && !isAnswered) this.#retries.settle()
@@ -63,9 +63,10 @@ export class Traffic implements LeaseListener {
     if (!isItsFault) return
     backend.counters.failures++
     if (!isTrouble(error)) return
-    this.#onTrouble(backend, messageOf(error))
+    const reason = messageOf(error)
+    this.#onTrouble(backend, reason)
     this.#stricken.failed(backend, this.#clock.now())
-    this.outliers.failed(backend, work, messageOf(error))
+    this.outliers.failed(backend, work, { reason, client, isUnreachable: isUnreachable(error) })
   }
 
   tunnelEnded(backend: Backend, conduct: TunnelConduct): void {

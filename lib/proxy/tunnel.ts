@@ -107,6 +107,11 @@ export class Tunnel {
     return this.#clock.now() - Math.max(this.#client.sends.activeAt, this.#upstream.sends.activeAt)
   }
 
+  /** Milliseconds since something of a message came from the backend, at first since the `101`. */
+  get backendIdle(): number {
+    return this.#clock.now() - this.#upstream.sends.activeAt
+  }
+
   /** It is being closed: by a peer, or by us. */
   get ending(): boolean {
     return this.#ending !== undefined

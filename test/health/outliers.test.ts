@@ -2,8 +2,8 @@ import t from 'tap'
 import { type Backend, type BackendSettings } from '../../lib/core/backend.ts'
 import { type BalancerEvents, Events } from '../../lib/core/events.ts'
 import { EJECTION_DEFAULTS, type EjectionOptions } from '../../lib/health/ejection-options.ts'
-import { type OpenTunnel } from '../../lib/health/outlier.ts'
-import { Outliers, type TunnelConduct } from '../../lib/health/outliers.ts'
+import { type OpenTunnel } from '../../lib/health/early-closes.ts'
+import { type Failure, Outliers, type TunnelConduct } from '../../lib/health/outliers.ts'
 import { type Scope } from '../support/balancer.ts'
 import { ManualClock } from '../support/clock.ts'
 import { plainBackend } from '../support/plain.ts'
@@ -34,13 +34,17 @@ function start(
     told.push(`${event.backend} out`)
   })
   events.on('backend:readmitted', ({ backend }) => told.push(`${backend} back`))
-  const fail = (backend: Backend, times = 5) => {
-    for (let i = 0; i < times; i++) outliers.failed(backend, 'upgrade', 'refused')
+  const fail = (backend: Backend, times = 5, failure: Partial<Failure> = {}) => {
+    const refused = { reason: 'refused', client: '::1', isUnreachable: true }
+    for (let i = 0; i < times; i++) outliers.failed(backend, 'upgrade', { ...refused, ...failure })
   }
+  /** Each of another client. */
   const breakOff = (backend: Backend, times = 5, conduct: Partial<TunnelConduct> = {}) => {
-    const early = { age: 50, client: '::1', fault: 'cut', isGraceful: false }
-    for (let i = 0; i < times; i++) outliers.tunnelEnded(backend, { ...early, ...conduct })
+    const early = () => ({ age: 50, client: nextClient(), fault: 'cut', isGraceful: false })
+    for (let i = 0; i < times; i++) outliers.tunnelEnded(backend, { ...early(), ...conduct })
   }
+  let clients = 0
+  const nextClient = () => `10.0.0.${1 + (clients++ % 250)}`
   t.teardown(() => {
     outliers.stop()
     if (clock.pending > 0) throw new Error('a timer is left')
@@ -48,9 +52,8 @@ function start(
   return { clock, outliers, backends, a: backends[0]!, told, ejected, open, fail, breakOff }
 }
 
-const witness = (age: number, clientAddress = '::1', ending = false): OpenTunnel => ({
-  ...{ age, ending, request: { clientAddress } },
-})
+/** @param backendIdle as old as it is: the backend has sent it nothing */
+const witness = (age: number, backendIdle = age, ending = false): OpenTunnel => ({ age, backendIdle, ending })
 
 t.test('five failures in a row, and it is out for a while', async (t) => {
   const { a, fail, clock, ejected, told } = start(t)
@@ -76,10 +79,10 @@ t.test('five failures in a row, and it is out for a while', async (t) => {
 t.test('an answer ends a run of its own kind', async (t) => {
   const { a, fail, outliers } = start(t)
   fail(a, 4)
-  outliers.answered(a, 'upgrade', 101)
+  outliers.answered(a, 'upgrade', 101, '::1')
   fail(a, 4)
-  outliers.answered(a, 'request', 200)
-  outliers.answered(a, 'upgrade', 404)
+  outliers.answered(a, 'request', 200, '::1')
+  outliers.answered(a, 'upgrade', 404, '::1')
   t.equal(a.ejectedUntil, undefined)
   fail(a, 1)
   t.not(a.ejectedUntil, undefined, 'that HTTP works says nothing of handshakes, nor does a refusal')
@@ -244,16 +247,41 @@ t.test('one that holds, or is closed as it should be, ends the run; one from bef
   }
 })
 
-t.test('a client that has itself thrown out does not have the backend ejected', async (t) => {
-  const { a, breakOff, clock, open } = start(t)
-  await clock.advance(MINUTE)
-  open.set(a, [witness(50_000, '10.0.0.1')])
-  breakOff(a, 500, { client: '10.6.6.6' })
-  t.equal(a.ejectedUntil, undefined, 'another client is well there')
-  breakOff(a, 4, { client: '10.6.6.6' })
-  breakOff(a, 1, { client: '10.0.0.2' })
-  t.not(a.ejectedUntil, undefined, 'but it is no longer one client only')
-})
+t.test(
+  'a client that has itself thrown out does not have the backend ejected, whoever else is there',
+  async (t) => {
+    for (const addresses of [
+      ['10.6.6.6'],
+      Array.from({ length: 200 }, (_, index) => `2001:db8:0:7::${index}`),
+      ['10.6.6.6', '::ffff:10.6.6.6', '::ffff:a06:606'],
+    ]) {
+      const { a, breakOff, clock } = start(t)
+      await clock.advance(MINUTE)
+      for (let i = 0; i < 600; i++) breakOff(a, 1, { client: addresses[i % addresses.length]! })
+      t.equal(a.ejectedUntil, undefined, `${addresses.length} addresses of one network`)
+      breakOff(a, 1, { client: '2001:db8:0:8::1' })
+      t.not(a.ejectedUntil, undefined, 'another network sees it too')
+    }
+  },
+)
+
+t.test(
+  'nor by requests that hang or are cut, from one network; a refused connection is no doing of a client',
+  async (t) => {
+    const { a, fail } = start(t)
+    const hang = { reason: 'no answer in time', isUnreachable: false }
+    fail(a, 100, { ...hang, client: '2001:db8::1' })
+    fail(a, 100, { ...hang, client: '2001:db8::2' })
+    fail(a, 4)
+    t.equal(a.ejectedUntil, undefined)
+    fail(a, 1, { ...hang, client: '2001:db8:1::1' })
+    t.not(a.ejectedUntil, undefined)
+
+    const { a: other, fail: failOther } = start(t)
+    failOther(other, 5)
+    t.not(other.ejectedUntil, undefined)
+  },
+)
 
 t.test('who else came meanwhile and is still there speaks for the backend', async (t) => {
   const { a, breakOff, clock, open } = start(t)
@@ -261,14 +289,27 @@ t.test('who else came meanwhile and is still there speaks for the backend', asyn
   breakOff(a, 4)
   await clock.advance(100)
   open.set(a, [witness(70)])
-  breakOff(a, 1, { client: '10.0.0.2' })
+  breakOff(a, 1)
   t.equal(a.ejectedUntil, undefined)
 
   breakOff(a, 4)
   await clock.advance(100)
-  open.set(a, [witness(40), witness(40), witness(59_000), witness(90, '::1', true)])
+  open.set(a, [witness(40), witness(40), witness(59_000), witness(90, 0, true)])
   breakOff(a, 1)
   t.not(a.ejectedUntil, undefined, 'not who may be next, was there before, or is leaving')
+})
+
+t.test('older ones that get messages speak for it, each against one network', async (t) => {
+  const { a, breakOff, clock, open } = start(t)
+  await clock.advance(MINUTE)
+  open.set(a, [
+    ...Array.from({ length: 6 }, () => witness(50_000, 10)),
+    ...[witness(50_000, 20_000), witness(50_000, 10, true)],
+  ])
+  for (let i = 0; i < 100; i++) breakOff(a, 1, { client: `10.0.1.${i % 6}` })
+  t.equal(a.ejectedUntil, undefined, 'six are well')
+  breakOff(a, 1, { client: '10.0.2.1' })
+  t.not(a.ejectedUntil, undefined, 'seven are not')
 })
 
 t.test('earlyClose: false does not look at WebSockets', async (t) => {
@@ -281,7 +322,7 @@ t.test('errors by share, where that is asked for', async (t) => {
   const errors = { share: 0.5, min: 20, window: 10_000 }
   const { a, outliers, ejected, clock, fail } = start(t, 4, { errors })
   const answer = (status: number, times: number) => {
-    for (let i = 0; i < times; i++) outliers.answered(a, 'request', status)
+    for (let i = 0; i < times; i++) outliers.answered(a, 'request', status, `10.0.0.${i % 2}`)
   }
   answer(500, 19)
   t.equal(a.ejectedUntil, undefined, 'too few to say')
@@ -301,8 +342,20 @@ t.test('errors by share, where that is asked for', async (t) => {
   t.equal(ejected.length, 2, 'no answer at all is one too')
 
   const { a: other, outliers: off } = start(t)
-  for (let i = 0; i < 1_000; i++) off.answered(other, 'request', 500)
+  for (let i = 0; i < 1_000; i++) off.answered(other, 'request', 500, `10.0.0.${i % 9}`)
   t.equal(other.ejectedUntil, undefined, 'by default nobody asks')
+})
+
+t.test('errors of one network eject nobody, however many; of two they do, within the window', async (t) => {
+  const errors = { share: 0.5, min: 20, window: 10_000 }
+  const { a, outliers, clock } = start(t, 4, { errors })
+  const answer = (client: string) => outliers.answered(a, 'request', 500, client)
+  answer('10.0.0.1')
+  await clock.advance(10_000)
+  for (let i = 0; i < 100; i++) answer(`2001:db8::${i}`)
+  t.equal(a.ejectedUntil, undefined)
+  answer('10.0.0.1')
+  t.not(a.ejectedUntil, undefined)
 })
 
 t.test('a reload that ends ejection readmits all; one that leaves is forgotten', async (t) => {

@@ -131,7 +131,9 @@ t.test('what a client did, or this machine, ejects nobody; nor does an answer th
 t.test('who forwards requests himself tells by release()', async (t) => {
   const { pool, backends } = start({ a: {}, b: {} })
   const [a] = backends as [Backend]
-  const release = (error?: unknown) => pool.leases.take(a, { work: 'upgrade' }).release(error)
+  let clients = 0
+  const release = (error?: unknown) =>
+    pool.leases.take(a, { work: 'upgrade', client: `10.0.0.${clients++}` }).release(error)
   for (let i = 0; i < 4; i++) release(new Error('socket hang up'))
   release()
   for (let i = 0; i < 4; i++) release(new Error('socket hang up'))
