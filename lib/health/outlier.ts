@@ -31,7 +31,7 @@ export class Outlier {
   /** @param window milliseconds; with another one, they begin anew */
   answers(window: number): Answers {
     if (this.#answers?.window !== window) this.#answers = new Answers(window)
-    return this.#answers!
+    return this.#answers
   }
 
   /** Begins anew. */

@@ -16,7 +16,7 @@ export interface Running {
   readonly wslb: Wslb
   /** Writes a config file with these backends, round-robin. */
   readonly write: (name: string, ids: readonly string[], more?: object) => void
-  /** Open WebSockets, one backend after the other in turn. */
+  /** Open WebSockets, one backend after the other in turn; each of another client, if the config trusts proxies. */
   readonly connect: (count: number) => Promise<WebSocket[]>
   /** `wslb …` in the same directory, to its end. */
   readonly run: (...args: string[]) => Promise<Finished>
@@ -51,7 +51,8 @@ export async function running(t: Test, ids: readonly string[], more: object = {}
       const clients: WebSocket[] = []
       // One by one, so that the turns are theirs.
       for (let index = 0; index < count; index++) {
-        const client = new WebSocket(url)
+        const headers = { 'x-forwarded-for': `10.0.0.${index}` }
+        const client = new WebSocket(url, { headers })
         t.teardown(() => client.terminate())
         await once(client, 'open')
         clients.push(client)

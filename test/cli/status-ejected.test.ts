@@ -14,10 +14,12 @@ t.test('status and the log say who is ejected, and that health is ignored', asyn
   const backends = ['sick', 'other'].map((id) => ({ id, url: `http://127.0.0.1:${port}` }))
   const { wslb, connect, run, status } = await running(t, [], {
     backends,
+    trustProxy: true,
     // A WebSocket server alone answers requests with 426.
     health: { expect: 426, ejection: { failures: 1, time: '1h' }, panicThreshold: 0.6 },
   })
-  await connect(1)
+  // Of three one backend gets two, from two networks.
+  await connect(3)
   let seen = await status()
   const isOut = async () => ((seen = await status()), seen.backends.some(({ ejectedUntil }) => ejectedUntil))
   let out = false

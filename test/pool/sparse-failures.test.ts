@@ -57,7 +57,8 @@ t.test('one of which every request fails is ejected, however well its probe is',
   await clock.advance(2_000)
   let failures = 0
   for (let passed = 0; passed < 5 * MINUTE; passed += REQUEST_EVERY) {
-    const lease = pool.acquire(plainRequest())
+    const clientAddress = `10.0.0.${(passed / REQUEST_EVERY) % 250}`
+    const lease = pool.acquire(plainRequest({ clientAddress }))
     if (lease.backend === backends[0]) {
       failures++
       lease.release(late())
