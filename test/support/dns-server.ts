@@ -1,6 +1,6 @@
-import { createSocket, type RemoteInfo } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { type Scope } from './balancer.ts'
 
 /** A record: an address, or `priority weight port target`. */
@@ -27,14 +27,6 @@ export class DnsServer {
 
   static async start(t: Scope): Promise<DnsServer> {
     const server = new DnsServer()
-    const udp = createSocket('udp4')
-    udp.bind(0, '127.0.0.1')
-    await once(udp, 'listening')
-    const { port } = udp.address()
-    udp.on('message', (query: Buffer, { port, address }: RemoteInfo) => {
-      const answer = server.#answer(query, 'udp')
-      if (answer) udp.send(answer, port, address)
-    })
     const sockets = new Set<Socket>()
     const tcp = createServer((socket) => {
       sockets.add(socket)
@@ -43,8 +35,12 @@ export class DnsServer {
         const answer = server.#answer(data.subarray(2), 'tcp')
         if (answer) socket.write(Buffer.concat([uint16(answer.length), answer]))
       })
-    }).listen(port, '127.0.0.1')
-    await once(tcp, 'listening')
+    })
+    const udp = await listenOnOnePort(tcp)
+    udp.on('message', (query: Buffer, { port, address }: RemoteInfo) => {
+      const answer = server.#answer(query, 'udp')
+      if (answer) udp.send(answer, port, address)
+    })
     t.teardown(() => {
       udp.close()
       tcp.close()
@@ -122,4 +118,22 @@ function uint16(value: number): Buffer {
   const bytes = Buffer.alloc(2)
   bytes.writeUInt16BE(value)
   return bytes
+}
+
+/** A port that is free for TCP may be taken for UDP. */
+async function listenOnOnePort(tcp: Server): Promise<UdpSocket> {
+  for (;;) {
+    tcp.listen(0, '127.0.0.1')
+    await once(tcp, 'listening')
+    const udp = createSocket('udp4')
+    udp.bind((tcp.address() as AddressInfo).port, '127.0.0.1')
+    try {
+      await once(udp, 'listening')
+      return udp
+    } catch {
+      udp.close()
+      tcp.close()
+      await once(tcp, 'close')
+    }
+  }
 }
