@@ -9,7 +9,9 @@ import { policyContract } from '../contract/policy.ts'
 const page = readFileSync(join(import.meta.dirname, '../../docs/balancing.md'), 'utf8')
 const [, source = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? []
 const { code } = await transform(source, { loader: 'ts' })
-const { byEffort } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+const library = new URL('../../lib/index.ts', import.meta.url).href
+const program = code.replace(/(['"])wslb\1/, JSON.stringify(library))
+const { byEffort } = (await import(`data:text/javascript,${encodeURIComponent(program)}`)) as {
   byEffort: Policy
 }
 
