@@ -1,0 +1,46 @@
+import { type Pushed } from '../session/entry.ts'
+import { MemoryLog } from './memory-log.ts'
+
+/** What the relays of one process share in place of a Redis. */
+export class MemoryStore {
+  readonly epoch: string
+  readonly #logs = new Map<string, MemoryLog>()
+  readonly #listeners = new Map<string, Set<(entry: Pushed) => void>>()
+
+  constructor() {
+    this.epoch = `0x${crypto.randomUUID().slice(-12)}`
+  }
+
+  log(channel: string): MemoryLog {
+    let log = this.#logs.get(channel)
+    if (!log) this.#logs.set(channel, (log = new MemoryLog()))
+    return log
+  }
+
+  listen(channel: string, listener: (entry: Pushed) => void): void {
+    const listeners = this.#listeners.get(channel) ?? new Set()
+    this.#listeners.set(channel, listeners.add(listener))
+  }
+
+  unlisten(channel: string, listener: (entry: Pushed) => void): void {
+    const listeners = this.#listeners.get(channel)
+    if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(channel)
+  }
+
+  /** @returns the number of listeners */
+  push(channel: string, entry: Pushed): number {
+    const listeners = this.#listeners.get(channel)
+    for (const listener of listeners ?? []) listener(entry)
+    return listeners?.size ?? 0
+  }
+
+  /** Forgets what nobody may ask for any more. @param now milliseconds, monotonic */
+  expire(now: number): void {
+    for (const [channel, log] of this.#logs) if (log.forgotten(now)) this.#logs.delete(channel)
+  }
+
+  /** Channels that something is known of. */
+  get size(): number {
+    return this.#logs.size
+  }
+}

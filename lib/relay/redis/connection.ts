@@ -1,0 +1,40 @@
+/** What a relay needs of a connection to Redis or to a Sentinel. It is used once: nothing is sent again, nobody reconnects. */
+export interface Connection {
+  /** Aborted when it has ended, with the error as reason; whatever is under way has rejected. */
+  readonly signal: AbortSignal
+  /** Sends at once, in the order of the calls. Rejects with a {@link ReplyError} for an error of the server. */
+  command(args: readonly (string | Buffer)[]): Promise<Reply>
+  /** Settles when the server has confirmed it. */
+  subscribe(channel: string, listener: (message: Buffer) => void): Promise<void>
+  unsubscribe(channel: string): Promise<void>
+  /** At once. */
+  destroy(): void
+}
+
+/** Bulk strings are bytes. */
+export type Reply = string | number | Buffer | null | readonly Reply[]
+
+/** The server has answered with an error: its words are the message. */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError'
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ConnectionOptions {
+  readonly address: Address
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  readonly db?: number | undefined
+  readonly tls?: object | undefined
+  /** Milliseconds for TCP and TLS. */
+  readonly connectTimeout: number
+  /** Gives up the attempt. */
+  readonly signal: AbortSignal
+}
+
+/** Settles when the server has accepted user and password. Rejects with a {@link ReplyError} when it has not. */
+export type ConnectionFactory = (options: ConnectionOptions) => Promise<Connection>

@@ -1,0 +1,132 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Payload } from './session/envelope.ts'
+import { type Mark, type Trail } from './session/position.ts'
+import { type Gap, type GapReason } from './session/session.ts'
+import { type HistoryOptions } from './options.ts'
+
+/**
+ * Joins the nodes of an application: what is published on one of them reaches every subscriber on all of them. A change of
+ * the Redis master makes it slow for a moment; it loses, doubles and re-orders nothing, or says so as a `gap`.
+ */
+export interface Relay {
+  readonly nodeId: string
+  /** Settles when there is a master that may be used; rejects when the relay is closed before. */
+  ready(): Promise<void>
+  /**
+   * Rejects only with `WSLB_RELAY_FULL`, `WSLB_RELAY_TOO_LARGE` and `WSLB_CLOSED`: while Redis is away the message waits.
+   * @throws TypeError for what cannot be published
+   */
+  publish(channel: string, data: Payload, options?: PublishOptions): Promise<Published>
+  subscribe(channel: string, listener: (message: Message) => void, options?: SubscribeOptions): Subscription
+  /** The same with other history for one channel; every node must give it the same one. */
+  channel(name: string, options?: { history?: HistoryOptions }): Channel
+  /** To the node that holds the client, by {@link attach} or {@link client}. */
+  sendTo(clientId: string, data: Payload, options?: SendOptions): Promise<Sent>
+  status(): RelayStatus
+  /** Answers `GET /relay/health` with the status as JSON. @returns whether the request was for it */
+  handleHealth(request: IncomingMessage, response: ServerResponse): boolean
+  /** Publishes that wait are sent for at most `drainMs` milliseconds, then rejected. Idempotent. @default drainMs 0 */
+  close(options?: { drainMs?: number }): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface Channel {
+  readonly name: string
+  publish(data: Payload, options?: PublishOptions): Promise<Published>
+  subscribe(listener: (message: Message) => void, options?: SubscribeOptions): Subscription
+}
+
+export interface PublishOptions {
+  /** A message with the same id, of whatever publisher, is appended once; ids are known for ten minutes. */
+  id?: string
+  /**
+   * When `publish()` resolves: when `publish.replicas` replicas hold the message, when the master has it, or at once.
+   * @default 'replicated'
+   */
+  ack?: 'replicated' | 'master' | 'none'
+  /** Milliseconds after which it is not delivered any more. @default never */
+  ttlMs?: number
+}
+
+export interface Published {
+  /** The one given, or one that is unique. */
+  readonly id: string
+  /** Place in the log; 0 for `ack: 'none'` and for a channel without history. */
+  readonly offset: number
+  readonly epoch: string
+  /** How many replicas are known to hold it. */
+  readonly replicas: number
+  /** It was there already. */
+  readonly duplicate: boolean
+}
+
+export interface Message {
+  readonly channel: string
+  readonly id: string
+  readonly data: Payload
+  readonly offset: number
+  readonly epoch: string
+}
+
+export interface SubscribeOptions {
+  /** @default 'now' */
+  from?: Position | 'now' | 'start'
+  /** Told in place of what is lost, before what comes after it. */
+  onGap?: (gap: GapEvent) => void
+}
+
+export interface GapEvent extends Gap {
+  readonly channel: string
+  readonly reason: GapReason
+}
+
+/** Where a subscriber stands: plain JSON, to be kept anywhere and given to `from`. */
+export interface Position extends Mark {
+  /** Older marks, see {@link Trail}. */
+  readonly trail: Trail
+  /** Publisher → number of its last message that was delivered; those of the last minutes. */
+  readonly seen: Readonly<Record<string, number>>
+}
+
+export interface Subscription {
+  readonly channel: string
+  /** Settles when everything published from then on is delivered. */
+  readonly ready: Promise<void>
+  /** After the last message whose listener was called; `undefined` until the beginning is known. */
+  position(): Position | undefined
+  /** Nothing is delivered after it. Idempotent. */
+  close(): void
+}
+
+export interface SendOptions extends PublishOptions {
+  /** Keep it for a client that is just away. @default true */
+  history?: boolean
+}
+
+export interface Sent extends Published {
+  /** Nodes that got it at once: 0 when nobody holds the client at the moment. */
+  readonly nodes: number
+}
+
+export type RelayState = 'connecting' | 'ready' | 'refused' | 'away' | 'closed'
+
+export interface RelayStatus {
+  readonly nodeId: string
+  readonly transport: string
+  /** `refused`: there is a master, and it refuses publishes; `away`: there was one. */
+  readonly state: RelayState
+  /** Why it is not `ready`. */
+  readonly trouble: string | undefined
+  readonly master: string | undefined
+  readonly epoch: string | undefined
+  /** `undefined` where there is no lease. */
+  readonly leaseMsLeft: number | undefined
+  readonly outbox: { readonly messages: number; readonly bytes: number; readonly oldestMs: number }
+  readonly subscriptions: number
+  /** Gaps told, messages dropped because they were there already, and times that a log fell back. */
+  readonly gaps: number
+  readonly dup: number
+  readonly rewinds: number
+  /** Epoch → how many nodes, this one included, said last that they are on it. */
+  readonly epochsInUseByPeers: Readonly<Record<string, number>>
+}

@@ -1,0 +1,30 @@
+/** "I have everything of `epoch` up to and with `offset`." */
+export interface Mark {
+  readonly epoch: string
+  readonly offset: number
+}
+
+/** The epoch that began when the log stood at `offset`: what came later in an older epoch did not survive. */
+export type Boundary = Mark
+
+/**
+ * Where a reader stands, newest mark first. The older marks say what it had when an epoch ended: a master that does not
+ * know the newest epoch, since that one never reached it, may know an older one.
+ */
+export type Trail = readonly Mark[]
+
+/** Where to begin: behind what is there, at the oldest entry that is kept, or behind what a reader has. */
+export type Origin = 'now' | 'start' | Trail
+
+const LONGEST_TRAIL = 4
+
+/** The trail of a reader that stands at `offset` of the newest epoch. @param chain oldest boundary first */
+export function trailOf(epoch: string, offset: number, chain: readonly Boundary[]): Trail {
+  const trail: Mark[] = [{ epoch, offset }]
+  let reached = offset
+  for (let index = chain.length - 1; index > 0 && trail.length < LONGEST_TRAIL; index--) {
+    reached = Math.min(reached, chain[index]!.offset)
+    trail.push({ epoch: chain[index - 1]!.epoch, offset: reached })
+  }
+  return trail
+}
