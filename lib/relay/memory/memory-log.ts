@@ -12,6 +12,7 @@ interface Kept extends Entry {
 
 /** One channel: what the scripts do in Redis, done here. Time is monotonic milliseconds. */
 export class MemoryLog {
+  readonly epoch: string
   #top = 0
   #history: History = { length: 0, ttl: 0 }
   #touched = 0
@@ -20,6 +21,10 @@ export class MemoryLog {
   #first = 0
   readonly #publishers = new Map<string, { seq: number; at: number }>()
   readonly #ids = new Map<string, { offset: number; at: number }>()
+
+  constructor(epoch: string) {
+    this.epoch = epoch
+  }
 
   get top(): number {
     return this.#top
@@ -47,7 +52,7 @@ export class MemoryLog {
     this.#publishers.delete(pid)
     this.#publishers.set(pid, { seq: Math.max(last, end), at: now })
     this.#trim(now)
-    return { status: 'placed', placed: result }
+    return { status: 'placed', epoch: this.epoch, placed: result }
   }
 
   /** What comes behind `offset`. */

@@ -37,9 +37,9 @@ export class MemorySession implements Session {
 
   async append(channel: string, batch: Batch, history: History): Promise<Appended> {
     this.signal.throwIfAborted()
-    const { epoch } = this
-    const push = (entry: Entry) => this.#store.push(channel, { ...entry, epoch })
-    return this.#store.log(channel).append(batch, history, this.#clock.now(), push)
+    const log = this.#store.log(channel)
+    const push = (entry: Entry) => this.#store.push(channel, { ...entry, epoch: log.epoch })
+    return log.append(batch, history, this.#clock.now(), push)
   }
 
   async push(channel: string, { pid, seq, body }: Omit<Entry, 'offset'>): Promise<number> {
@@ -49,9 +49,9 @@ export class MemorySession implements Session {
 
   async read(channel: string, origin: Origin, limit: number): Promise<Slice> {
     this.signal.throwIfAborted()
-    const { epoch } = this
     const now = this.#clock.now()
     const log = this.#store.log(channel)
+    const { epoch } = log
     const slice = { epoch, chain: [{ epoch, offset: 0 }], top: log.top }
     if (origin === 'now') return { ...slice, after: log.top, gap: undefined, entries: [] }
     const mark =

@@ -4,6 +4,7 @@ import { MemoryLog } from './memory-log.ts'
 /** What the relays of one process share in place of a Redis. */
 export class MemoryStore {
   readonly epoch: string
+  #begun = 0
   readonly #logs = new Map<string, MemoryLog>()
   readonly #listeners = new Map<string, Set<(entry: Pushed) => void>>()
 
@@ -13,7 +14,7 @@ export class MemoryStore {
 
   log(channel: string): MemoryLog {
     let log = this.#logs.get(channel)
-    if (!log) this.#logs.set(channel, (log = new MemoryLog()))
+    if (!log) this.#logs.set(channel, (log = new MemoryLog(`${this.epoch}.${++this.#begun}`)))
     return log
   }
 

@@ -1,3 +1,5 @@
+import { type Reply } from '../session/evaluator.ts'
+
 /** What a relay needs of a connection to Redis or to a Sentinel. It is used once: nothing is sent again, nobody reconnects. */
 export interface Connection {
   /** Aborted when it has ended, with the error as reason; whatever is under way has rejected. */
@@ -10,9 +12,6 @@ export interface Connection {
   /** At once. */
   destroy(): void
 }
-
-/** Bulk strings are bytes. */
-export type Reply = string | number | Buffer | null | readonly Reply[]
 
 /** The server has answered with an error: its words are the message. */
 export class ReplyError extends Error {

@@ -12,7 +12,7 @@ export interface Entry {
 
 /** An entry as it is pushed to those who listen. */
 export interface Pushed extends Entry {
-  /** Epoch of the log that it was appended to. */
+  /** Epoch of the log that it was appended to, see {@link Slice}; of the session for a channel without history. */
   readonly epoch: string
 }
 
@@ -53,7 +53,9 @@ export interface Placed {
   readonly receivers: number
 }
 
-/** `hole`: the log does not have what comes before; it ends with `last` of this publisher, who repeats all from there on. */
+/**
+ * `epoch` is that of the log. `hole`: the log does not have what comes before; it ends with `last` of this publisher, who repeats all from there on.
+ */
 export type Appended =
-  | { readonly status: 'placed'; readonly placed: readonly Placed[] }
+  | { readonly status: 'placed'; readonly epoch: string; readonly placed: readonly Placed[] }
   | { readonly status: 'hole'; readonly last: number }

@@ -5,7 +5,10 @@ import { type Registry } from './registry.ts'
 
 /** A part of a log. */
 export interface Slice {
-  /** The epoch of the log. */
+  /**
+   * The epoch of the log. It begins with that of the session and goes on with `.` and something unique: a log that was
+   * lost under the same master and begins anew, by a FLUSHALL or because nobody has used it for long, has another one.
+   */
   readonly epoch: string
   /** The epochs that the log knows, oldest first; the last one is `epoch`. */
   readonly chain: readonly Boundary[]
@@ -15,7 +18,7 @@ export interface Slice {
   readonly after: number
   /** What the reader lacks, and no longer gets. `from` and `to` are offsets, both lost; `to` may be unknown (0). */
   readonly gap: Gap | undefined
-  /** In order, without a hole. Fewer than `limit` only where the log ends. */
+  /** In order, without a hole. More may follow unless the last one is `top`: `limit` and some megabytes end a slice. */
   readonly entries: readonly Entry[]
 }
 
