@@ -1,9 +1,11 @@
 import { type Pushed } from '../session/entry.ts'
+import { Directory } from './directory.ts'
 import { MemoryLog } from './memory-log.ts'
 
 /** What the relays of one process share in place of a Redis. */
 export class MemoryStore {
   readonly epoch: string
+  readonly directory = new Directory()
   #begun = 0
   readonly #logs = new Map<string, MemoryLog>()
   readonly #listeners = new Map<string, Set<(entry: Pushed) => void>>()
