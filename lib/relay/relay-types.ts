@@ -1,8 +1,8 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Payload } from './session/envelope.ts'
-import { type Mark, type Trail } from './session/position.ts'
-import { type Gap, type GapReason } from './session/session.ts'
+import { type SubscribeOptions } from './delivery/subscription.ts'
 import { type HistoryOptions } from './options.ts'
+import { type Message } from './session/message.ts'
+import { type Position } from './session/position.ts'
 
 /**
  * Joins the nodes of an application: what is published on one of them reaches every subscriber on all of them. A change of
@@ -23,8 +23,6 @@ export interface Relay {
   /** To the node that holds the client, by {@link attach} or {@link client}. */
   sendTo(clientId: string, data: Payload, options?: SendOptions): Promise<Sent>
   status(): RelayStatus
-  /** Answers `GET /relay/health` with the status as JSON. @returns whether the request was for it */
-  handleHealth(request: IncomingMessage, response: ServerResponse): boolean
   /** Publishes that wait are sent for at most `drainMs` milliseconds, then rejected. Idempotent. @default drainMs 0 */
   close(options?: { drainMs?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -60,40 +58,16 @@ export interface Published {
   readonly duplicate: boolean
 }
 
-export interface Message {
-  readonly channel: string
-  readonly id: string
-  readonly data: Payload
-  readonly offset: number
-  readonly epoch: string
-}
-
-export interface SubscribeOptions {
-  /** @default 'now' */
-  from?: Position | 'now' | 'start'
-  /** Told in place of what is lost, before what comes after it. */
-  onGap?: (gap: GapEvent) => void
-}
-
-export interface GapEvent extends Gap {
-  readonly channel: string
-  readonly reason: GapReason
-}
-
-/** Where a subscriber stands: plain JSON, to be kept anywhere and given to `from`. */
-export interface Position extends Mark {
-  /** Older marks, see {@link Trail}. */
-  readonly trail: Trail
-  /** Publisher → number of its last message that was delivered; those of the last minutes. */
-  readonly seen: Readonly<Record<string, number>>
-}
-
 export interface Subscription {
   readonly channel: string
   /** Settles when everything published from then on is delivered. */
   readonly ready: Promise<void>
   /** After the last message whose listener was called; `undefined` until the beginning is known. */
   position(): Position | undefined
+  /** Delivers nothing until {@link resume}; keeps its position, and nothing else. */
+  pause(): void
+  /** Goes on where it stood. @param skip with the newest message; what came before it meanwhile is told as a gap */
+  resume(options?: { skip?: boolean }): void
   /** Nothing is delivered after it. Idempotent. */
   close(): void
 }
@@ -127,6 +101,4 @@ export interface RelayStatus {
   readonly gaps: number
   readonly dup: number
   readonly rewinds: number
-  /** Epoch → how many nodes, this one included, said last that they are on it. */
-  readonly epochsInUseByPeers: Readonly<Record<string, number>>
 }

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type Scope } from './balancer.ts'
-import { ROOT } from './tree.ts'
 
 const PROGRAM = `
   import { createServer } from 'node:http'
@@ -26,7 +25,7 @@ export interface ChildBackend {
 /** A WebSocket server that says everything back, in a process of its own. */
 export async function childBackend(t: Scope): Promise<ChildBackend> {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
-    cwd: ROOT,
+    cwd: new URL('../..', import.meta.url).pathname,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -3,6 +3,7 @@ import { type Appended, type Batch, type Entry, type History, type Pushed } from
 import { type Origin } from '../session/position.ts'
 import { type Registry } from '../session/registry.ts'
 import { type Session, type SessionEvents, type Slice } from '../session/session.ts'
+import { MemoryRegistry } from './memory-registry.ts'
 import { type MemoryStore } from './memory-store.ts'
 
 /** The one session of a relay without Redis: it lasts as long as the relay. */
@@ -16,16 +17,10 @@ export class MemorySession implements Session {
   readonly #events: SessionEvents
   readonly #listeners = new Map<string, (entry: Pushed) => void>()
 
-  constructor(
-    store: MemoryStore,
-    registry: Registry,
-    clock: Clock,
-    events: SessionEvents,
-    signal: AbortSignal,
-  ) {
+  constructor(store: MemoryStore, clock: Clock, events: SessionEvents, signal: AbortSignal) {
     this.epoch = store.epoch
     this.signal = signal
-    this.registry = registry
+    this.registry = new MemoryRegistry(store.directory, clock, signal)
     this.#store = store
     this.#clock = clock
     this.#events = events
@@ -57,7 +52,7 @@ export class MemorySession implements Session {
     const mark =
       origin === 'start' ? { epoch, offset: log.begin(now) } : origin.find((mark) => mark.epoch === epoch)
     if (!mark || mark.offset > log.top) {
-      const gap = { from: 1, to: log.begin(now), reason: 'unknown-epoch' } as const
+      const gap = { from: 0, to: 0, reason: 'unknown-epoch' } as const
       return { ...slice, after: log.begin(now), gap, entries: log.after(log.begin(now), limit, now).entries }
     }
     return { ...slice, after: mark.offset, ...log.after(mark.offset, limit, now) }

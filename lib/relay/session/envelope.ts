@@ -27,7 +27,7 @@ export function seal({ data, id, expires }: Envelope): Buffer {
 export function unseal(body: Buffer): Envelope {
   const end = body.indexOf(NEWLINE)
   if (end < 0) throw new TypeError('no relay message: its first line is missing')
-  const [kind, expires = '0', id] = body.latin1Slice(0, end).split(',')
+  const [kind, expires = '0', id] = body.toString('latin1', 0, end).split(',')
   return {
     data: decode(kind!, body.subarray(end + 1)),
     id: id === undefined ? undefined : decodeURIComponent(id),

@@ -13,6 +13,14 @@ export type Boundary = Mark
  */
 export type Trail = readonly Mark[]
 
+/** Where a subscriber stands: plain JSON, to be kept anywhere and given to `from` on any node. */
+export interface Position extends Mark {
+  /** Older marks, see {@link Trail}. */
+  readonly trail?: Trail
+  /** Publisher → number of its last message that was delivered: those who published of late. */
+  readonly seen?: Readonly<Record<string, number>>
+}
+
 /** Where to begin: behind what is there, at the oldest entry that is kept, or behind what a reader has. */
 export type Origin = 'now' | 'start' | Trail
 

@@ -1,0 +1,197 @@
+import { type Clock } from '../../core/clock.ts'
+import { sleep } from '../../core/sleep.ts'
+import { type Entry, type Pushed } from '../session/entry.ts'
+import { messageOf, type Message } from '../session/message.ts'
+import { type Boundary, type Position, type Trail, trailOf } from '../session/position.ts'
+import { type Gap, type Session, type Slice } from '../session/session.ts'
+import { Ring } from './ring.ts'
+import { Seen } from './seen.ts'
+
+/** Entries that are asked for at once. */
+export const PAGE = 500
+/** Milliseconds until a question that was refused is asked again. */
+const PAUSE = 200
+
+export function positionOf([mark, ...trail]: Trail, seen: Seen | undefined, grace: number): Position {
+  return { ...mark!, trail, seen: seen?.recent(2 * grace) ?? {} }
+}
+
+/** Who gets what the feed gets, as it comes. */
+export interface Follower {
+  deliver(entry: Entry, message: Message | undefined): void
+  lose(gap: Gap): void
+}
+
+export interface FeedContext {
+  readonly clock: Clock
+  /** Milliseconds for which publishers may repeat what a master has lost. */
+  readonly grace: number
+  /** Told when the feed has found its beginning, or has gone on in another session. */
+  synced(feed: Feed): void
+  rewound(): void
+  repeated(): void
+}
+
+/**
+ * One channel as this process reads it: pushes while they follow one another without a hole, the log wherever they do not.
+ * It stands at one offset of one epoch, and everybody who follows stands there too.
+ */
+export class Feed {
+  readonly channel: string
+  /** Whether the channel keeps nothing. */
+  readonly fleeting: boolean
+  readonly seen = new Seen()
+  readonly followers = new Set<Follower>()
+  /** What came since somebody fell behind. */
+  readonly ring = new Ring()
+  readonly #context: FeedContext
+  #session: Session | undefined
+  #epoch = ''
+  #offset = 0
+  #chain: readonly Boundary[] = []
+  #established = false
+  #syncing = false
+  /** The last one that was pushed while the log was read. */
+  #missed: Pushed | undefined
+  /** Counts the changes of its place. */
+  #serial = 0
+  #position: { readonly serial: number; readonly value: Position } | undefined
+
+  constructor(channel: string, fleeting: boolean, context: FeedContext) {
+    this.channel = channel
+    this.fleeting = fleeting
+    this.#context = context
+  }
+
+  /** Whether its place in the log is known. */
+  get established(): boolean {
+    return this.#established
+  }
+
+  get epoch(): string {
+    return this.#epoch
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Grows with every change of its place: who joins while an entry is delivered, does not get that one. */
+  get serial(): number {
+    return this.#serial
+  }
+
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  trail(): Trail {
+    return trailOf(this.#epoch, this.#offset, this.#chain)
+  }
+
+  /** The same object until something is accepted, so that what is made of it can be shared. */
+  position(): Position {
+    if (this.#position?.serial !== this.#serial) {
+      const value = positionOf(this.trail(), this.seen, this.#context.grace)
+      this.#position = { serial: this.#serial, value }
+    }
+    return this.#position.value
+  }
+
+  /** Listens, and catches up with what was missed. Settles when that is done or the session is over; never rejects. */
+  async begin(session: Session): Promise<void> {
+    this.#session = session
+    this.#syncing = true
+    const listening = await this.#persist(session, () => session.listen(this.channel).then(() => true))
+    if (listening) await this.#sync(session)
+  }
+
+  end(): void {
+    const session = this.#session
+    this.#session = undefined
+    if (session && !session.signal.aborted) session.unlisten(this.channel).catch(() => {})
+  }
+
+  pushed(entry: Pushed): void {
+    // Nobody has kept it, so its place is here and now.
+    if (entry.offset === 0) return this.#accept(entry)
+    if (this.#syncing) {
+      this.#missed = entry
+    } else if (entry.epoch === this.#epoch && entry.offset <= this.#offset + 1) {
+      if (entry.offset === this.#offset + 1) this.#accept(entry)
+    } else {
+      this.#syncing = true
+      void this.#sync(this.#session!)
+    }
+  }
+
+  async #sync(session: Session): Promise<void> {
+    if (this.fleeting) {
+      if (this.#established) this.#lose({ from: 0, to: 0, reason: 'no-history' })
+      this.#epoch = session.epoch
+    } else if (!(await this.#readOn(session))) {
+      return
+    }
+    this.#syncing = false
+    this.#established = true
+    this.#context.synced(this)
+  }
+
+  /** @returns `false` when the session is over */
+  async #readOn(session: Session): Promise<boolean> {
+    for (;;) {
+      const origin = this.#established ? this.trail() : 'now'
+      this.#missed = undefined
+      const slice = await this.#persist(session, () => session.read(this.channel, origin, PAGE))
+      if (!slice) return false
+      this.#apply(slice)
+      if (this.#offset >= slice.top && !this.#hasMissed()) return true
+    }
+  }
+
+  /** Whether something was pushed that the last answer does not have. */
+  #hasMissed(): boolean {
+    return !!this.#missed && (this.#missed.epoch !== this.#epoch || this.#missed.offset > this.#offset)
+  }
+
+  #apply({ epoch, chain, after, gap, entries }: Slice): void {
+    if (this.#established && after < this.#offset && !gap) this.#context.rewound()
+    if (epoch !== this.#epoch) this.ring.clear()
+    this.#serial++
+    this.#epoch = epoch
+    this.#chain = chain
+    this.#offset = after
+    this.#established = true
+    if (gap) this.#lose(gap)
+    for (const entry of entries) this.#accept(entry)
+  }
+
+  #lose(gap: Gap): void {
+    this.ring.clear()
+    for (const follower of this.followers) follower.lose(gap)
+  }
+
+  #accept(entry: Entry): void {
+    this.#serial++
+    if (entry.offset > 0) this.#offset = entry.offset
+    this.ring.push(entry)
+    const { clock } = this.#context
+    if (!this.seen.take(entry.pid, entry.seq, clock.now())) return this.#context.repeated()
+    if (this.followers.size === 0) return
+    const message = messageOf(this.channel, this.#epoch, entry, () => clock.wallTime())
+    for (const follower of this.followers) follower.deliver(entry, message)
+  }
+
+  /** Again until it is not refused. @returns `undefined` when the session is over */
+  async #persist<T>(session: Session, ask: () => Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      try {
+        const answer = await ask()
+        return this.#session === session ? answer : undefined
+      } catch {
+        if (this.#session !== session || session.signal.aborted) return undefined
+        await sleep(PAUSE, this.#context.clock, session.signal).catch(() => {})
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { type Pushed } from '../session/entry.ts'
+import { type Message } from '../session/message.ts'
+import { type Session } from '../session/session.ts'
+import { Feed, type FeedContext } from './feed.ts'
+import { type SubscribeOptions, Subscription, type SubscriptionContext } from './subscription.ts'
+
+/** Feeds that begin at the same time in a new session. */
+const ABREAST = 512
+
+export interface FeedsContext extends Omit<FeedContext, 'synced' | 'rewound' | 'repeated'> {
+  /** Messages for the channel may be sent from now on: this process hears them. */
+  established(channel: string): void
+  failed: SubscriptionContext['failed']
+}
+
+/** The channels that this process reads. */
+export class Feeds {
+  readonly counts = { gaps: 0, dup: 0, rewinds: 0 }
+  readonly #context: FeedsContext
+  readonly #feeds = new Map<string, { feed: Feed; subscriptions: Set<Subscription> }>()
+  readonly #subscriptionContext: SubscriptionContext
+  #session: Session | undefined
+
+  constructor(context: FeedsContext) {
+    this.#context = context
+    this.#subscriptionContext = {
+      clock: context.clock,
+      grace: context.grace,
+      failed: context.failed,
+      told: () => this.counts.gaps++,
+      closed: (subscription) => this.#leave(subscription),
+    }
+  }
+
+  get subscriptions(): number {
+    let count = 0
+    for (const { subscriptions } of this.#feeds.values()) count += subscriptions.size
+    return count
+  }
+
+  /** Whether this process has to find its place in the channel before it publishes there. */
+  isOpening(channel: string): boolean {
+    return this.#feeds.get(channel)?.feed.established === false
+  }
+
+  /** @param fleeting whether the channel keeps nothing */
+  subscribe(
+    channel: string,
+    fleeting: boolean,
+    listener: (message: Message) => void,
+    options: SubscribeOptions,
+  ): Subscription {
+    const { feed, subscriptions } = this.#feeds.get(channel) ?? this.#open(channel, fleeting)
+    const subscription = new Subscription(feed, listener, options, this.#subscriptionContext)
+    subscriptions.add(subscription)
+    return subscription
+  }
+
+  pushed(channel: string, entry: Pushed): void {
+    this.#feeds.get(channel)?.feed.pushed(entry)
+  }
+
+  async begin(session: Session): Promise<void> {
+    this.#session = session
+    const feeds = [...this.#feeds.values()].map(({ feed }) => feed)
+    // Those that join meanwhile begin by themselves.
+    for (let start = 0; start < feeds.length && this.#session === session; start += ABREAST) {
+      await Promise.all(feeds.slice(start, start + ABREAST).map((feed) => this.#begin(feed, session)))
+    }
+  }
+
+  close(): void {
+    for (const { subscriptions } of [...this.#feeds.values()])
+      for (const subscription of subscriptions) subscription.close()
+  }
+
+  #open(channel: string, fleeting: boolean): { feed: Feed; subscriptions: Set<Subscription> } {
+    const subscriptions = new Set<Subscription>()
+    const feed = new Feed(channel, fleeting, {
+      clock: this.#context.clock,
+      grace: this.#context.grace,
+      synced: () => {
+        this.#context.established(channel)
+        for (const subscription of subscriptions) subscription.advance()
+      },
+      rewound: () => this.counts.rewinds++,
+      repeated: () => this.counts.dup++,
+    })
+    const opened = { feed, subscriptions }
+    this.#feeds.set(channel, opened)
+    if (this.#session) void this.#begin(feed, this.#session)
+    return opened
+  }
+
+  async #begin(feed: Feed, session: Session): Promise<void> {
+    // It may have been closed while others began.
+    if (this.#feeds.get(feed.channel)?.feed === feed && !session.signal.aborted) await feed.begin(session)
+  }
+
+  #leave(subscription: Subscription): void {
+    const { channel } = subscription
+    const opened = this.#feeds.get(channel)
+    if (!opened?.subscriptions.delete(subscription) || opened.subscriptions.size > 0) return
+    this.#feeds.delete(channel)
+    opened.feed.end()
+    // Whoever waited for its place does not have to any more.
+    this.#context.established(channel)
+  }
+}

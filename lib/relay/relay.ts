@@ -1,0 +1,194 @@
+import { ConfigError, type WslbError } from '../core/errors.ts'
+import { Feeds } from './delivery/feeds.ts'
+import { Outbox, relayClosed } from './delivery/outbox.ts'
+import { fleetingPid } from './delivery/lane.ts'
+import { MemoryStore } from './memory/memory-store.ts'
+import { MemoryTransport } from './memory/memory-transport.ts'
+import { type RelayOptions } from './options.ts'
+import {
+  type Channel,
+  type Published,
+  type PublishOptions,
+  type Relay,
+  type RelayState,
+  type RelayStatus,
+  type SendOptions,
+  type Sent,
+} from './relay-types.ts'
+import { type ResolvedOptions, resolveHistory, resolveOptions } from './resolve-options.ts'
+import { type History } from './session/entry.ts'
+import { type Payload, seal } from './session/envelope.ts'
+import { messageId, type Message } from './session/message.ts'
+import { type Session, type Transport } from './session/session.ts'
+import { type SubscribeOptions, type Subscription } from './delivery/subscription.ts'
+
+/** Channels that are the relay's own begin with it. */
+const RESERVED = '@'
+
+/**
+ * Opens at once; nothing is thrown for a Redis that is away, see {@link Relay.status}.
+ * @throws ConfigError for options that are none
+ */
+export function createRelay(options: RelayOptions = {}): Relay {
+  const resolved = resolveOptions(options)
+  const transport = new MemoryTransport(options.memory ?? new MemoryStore(), resolved.clock)
+  return new JoinedRelay(resolved, transport)
+}
+
+/** The channel of what is sent to one client. */
+export function clientChannel(clientId: string): string {
+  return `${RESERVED}c:${clientId}`
+}
+
+class JoinedRelay implements Relay {
+  readonly nodeId: string
+  /** Random per start: the messages of a process that comes back are not repetitions of those before. */
+  readonly #pid = Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('base64url')
+  readonly #options: ResolvedOptions
+  readonly #transport: Transport
+  readonly #outbox: Outbox
+  readonly #feeds: Feeds
+  readonly #histories = new Map<string, History>()
+  readonly #ready: Promise<void>
+  #settleReady!: { resolve: () => void; reject: (error: WslbError) => void }
+  #session: Session | undefined
+  #trouble: WslbError | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: ResolvedOptions, transport: Transport) {
+    const { clock, limits } = options
+    this.nodeId = options.nodeId
+    this.#options = options
+    this.#transport = transport
+    this.#ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }))
+    this.#ready.catch(() => {})
+    this.#feeds = new Feeds({
+      clock,
+      grace: limits.grace,
+      established: (channel) => this.#outbox.wake(channel),
+      failed: (error, channel) =>
+        options.log?.error({ err: error, channel }, 'a listener of the relay failed'),
+    })
+    const open = (channel: string) => !this.#feeds.isOpening(channel)
+    this.#outbox = new Outbox({ pid: this.#pid, clock, limits, open })
+    transport.open({
+      begun: (session) => this.#begin(session),
+      pushed: (channel, entry) => this.#feeds.pushed(channel, entry),
+      trouble: (error) => this.#tell(error),
+    })
+  }
+
+  ready(): Promise<void> {
+    return this.#ready
+  }
+
+  async publish(channel: string, data: Payload, options: PublishOptions = {}): Promise<Published> {
+    return this.#publish(named(channel), data, this.#historyOf(channel), options)
+  }
+
+  subscribe(
+    channel: string,
+    listener: (message: Message) => void,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    if (this.#closing) throw relayClosed()
+    return this.#feeds.subscribe(named(channel), this.#historyOf(channel).length === 0, listener, options)
+  }
+
+  channel(name: string, { history }: { history?: RelayOptions['history'] } = {}): Channel {
+    named(name)
+    if (history) this.#histories.set(name, resolveHistory('history', history, this.#options.history))
+    return {
+      name,
+      publish: (data, options) => this.publish(name, data, options),
+      subscribe: (listener, options) => this.subscribe(name, listener, options),
+    }
+  }
+
+  async sendTo(
+    clientId: string,
+    data: Payload,
+    { history = true, ...options }: SendOptions = {},
+  ): Promise<Sent> {
+    const kept = history ? this.#options.history : { length: 0, ttl: 0 }
+    return this.#publish(clientChannel(clientId), data, kept, options)
+  }
+
+  status(): RelayStatus {
+    const { nodeId } = this
+    const session = this.#session?.signal.aborted ? undefined : this.#session
+    const lease = session?.leaseLeft()
+    return {
+      nodeId,
+      transport: this.#transport.kind,
+      state: this.#state(session),
+      trouble: this.#trouble?.message,
+      master: session?.address,
+      epoch: session?.epoch,
+      leaseMsLeft: lease === Infinity ? undefined : lease,
+      outbox: this.#outbox.status,
+      subscriptions: this.#feeds.subscriptions,
+      ...this.#feeds.counts,
+    }
+  }
+
+  close({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
+    return (this.#closing ??= this.#close(drainMs))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #publish(channel: string, data: Payload, history: History, options: PublishOptions): Promise<Sent> {
+    const { id, ack = 'replicated', ttlMs } = options
+    const expires = ttlMs === undefined ? 0 : this.#options.clock.wallTime() + ttlMs
+    const body = seal({ data, id, expires })
+    const { seq, offset, epoch, replicas, duplicate, receivers } = await this.#outbox.publish({
+      channel,
+      history,
+      body,
+      id,
+      ack,
+    })
+    const pid = history.length === 0 ? fleetingPid(this.#pid) : this.#pid
+    return { id: id ?? messageId({ pid, seq }), offset, epoch, replicas, duplicate, nodes: receivers }
+  }
+
+  #historyOf(channel: string): History {
+    return this.#histories.get(channel) ?? this.#options.history
+  }
+
+  #begin(session: Session): void {
+    this.#session = session
+    this.#outbox.begin(session)
+    void this.#feeds.begin(session)
+    this.#settleReady.resolve()
+    this.#options.log?.info({ master: session.address, epoch: session.epoch }, 'relay ready')
+  }
+
+  #tell(error: WslbError | undefined): void {
+    this.#trouble = error
+    if (error) this.#options.log?.warn({ code: error.code, reason: error.message }, 'relay in trouble')
+  }
+
+  #state(session: Session | undefined): RelayState {
+    if (this.#closing) return 'closed'
+    if (!session) return this.#session ? 'away' : 'connecting'
+    return this.#trouble ? 'refused' : 'ready'
+  }
+
+  async #close(drain: number): Promise<void> {
+    await this.#outbox.close(drain)
+    this.#feeds.close()
+    await this.#transport.close()
+    this.#settleReady.reject(relayClosed())
+  }
+}
+
+/** @throws ConfigError for a name that cannot be a channel's */
+function named(channel: string): string {
+  if (typeof channel === 'string' && channel !== '' && !channel.startsWith(RESERVED)) return channel
+  const message = `${JSON.stringify(channel)} is no name of a channel: a text that does not begin with ${RESERVED}`
+  throw new ConfigError([{ path: 'channel', message }])
+}

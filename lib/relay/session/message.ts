@@ -1,0 +1,38 @@
+import { type Payload, unseal } from './envelope.ts'
+import { type Entry } from './entry.ts'
+
+export interface Message {
+  readonly channel: string
+  /** The one that was given, or one that is unique. */
+  readonly id: string
+  readonly data: Payload
+  /** Place in the log of the channel: 0 where the channel has no history. */
+  readonly offset: number
+  readonly epoch: string
+}
+
+/** @returns `undefined` for what nobody wants any more, or what no relay has published */
+export function messageOf(
+  channel: string,
+  epoch: string,
+  entry: Entry,
+  wallTime: () => number,
+): Message | undefined {
+  const envelope = opened(entry.body)
+  if (!envelope || (envelope.expires > 0 && envelope.expires <= wallTime())) return undefined
+  const { data, id = messageId(entry) } = envelope
+  return { channel, id, data, offset: entry.offset, epoch }
+}
+
+/** What a message is called that was given no id. */
+export function messageId({ pid, seq }: { pid: string; seq: number }): string {
+  return `${pid}:${seq}`
+}
+
+function opened(body: Buffer): ReturnType<typeof unseal> | undefined {
+  try {
+    return unseal(body)
+  } catch {
+    return undefined
+  }
+}
