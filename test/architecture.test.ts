@@ -1,6 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { ROOT } from './support/tree.ts'
 
 /**
  * The map of docs/how-it-works.md, lowest layer first. A folder imports only what stands in a row above its own,
@@ -28,7 +30,7 @@ const RELAY_LAYERS = [
 ]
 const LONGEST_FILE = 300
 
-const lib = resolve(import.meta.dirname, '../lib')
+const lib = fileURLToPath(new URL('lib', ROOT))
 const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
 const sourceOf = (file: string) => readFileSync(join(lib, file), 'utf8')
 const inFolder = (folder: string) => files.filter((file) => dirname(file) === folder)

@@ -10,6 +10,7 @@ import { LONGEST_INPUT } from '../../lib/admin/read-input.ts'
 import { ConfigError, WslbError } from '../../lib/core/errors.ts'
 import { FastClock } from '../support/clock.ts'
 import { rejection } from '../support/reload.ts'
+import { NODE_ARGS, runnable } from '../support/tree.ts'
 import { until } from '../support/until.ts'
 import { address, controlServer, openServer, rawClient } from './channel.ts'
 
@@ -265,7 +266,7 @@ t.test('the client does not wait for the silent, and says when the process ends'
 t.test('a process with an open channel and clients ends by itself', async (t) => {
   const at = address(t)
   const script = `
-    import { ControlServer } from './lib/admin/control-server.ts'
+    import { ControlServer } from ${JSON.stringify(runnable('lib/admin/control-server.ts').href)}
     import { connect } from 'node:net'
     const server = new ControlServer(new Map([['wait', ({ progress }) => new Promise(() => progress({}))]]))
     await server.open(${JSON.stringify(at)})
@@ -274,7 +275,7 @@ t.test('a process with an open channel and clients ends by itself', async (t) =>
     client.once('data', () => process.stdout.write('waiting'))
     setTimeout(() => {}, 500)
   `
-  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script])
+  const child = spawn(process.execPath, [...NODE_ARGS, '--input-type=module', '-e', script])
   let stdout = ''
   child.stdout.on('data', (chunk) => (stdout += chunk))
   child.stderr.pipe(process.stderr)

@@ -6,11 +6,12 @@ import { type Config, ConfigError, createBalancer } from '../../lib/index.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { ask, rawClient, textOf, upgradeHead, wsClient } from '../support/clients.ts'
 import { greeting, mirror } from '../support/embedding.ts'
+import { NODE_ARGS, runnable } from '../support/tree.ts'
 import { until } from '../support/until.ts'
 
 t.test('createBalancer validates, and opens nothing: a process ends by itself', async (t) => {
   t.throws(() => createBalancer({ backends: ['nonsense'], attempts: -1 }), ConfigError)
-  const lib = new URL('../../lib/index.ts', import.meta.url).href
+  const lib = runnable('lib/index.ts').href
   const script = `
     import { createBalancer } from ${JSON.stringify(lib)}
     const state = () => [process.eventNames(), process.getActiveResourcesInfo()].join()
@@ -19,7 +20,7 @@ t.test('createBalancer validates, and opens nothing: a process ends by itself', 
     const after = state()
     process.stdout.write(before === after ? 'nothing' : before + ' became ' + after)
   `
-  const args = ['--import=tsx', '--input-type=module', '--eval', script]
+  const args = [...NODE_ARGS, '--input-type=module', '--eval', script]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 })
   const [output, [code]] = await Promise.all([
     textOf(child.stdout),

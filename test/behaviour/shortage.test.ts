@@ -4,12 +4,13 @@ import { createInterface } from 'node:readline'
 import t from 'tap'
 import { httpBackend } from '../support/backends.ts'
 import { ask, rawClient } from '../support/clients.ts'
+import { NODE_ARGS, ROOT, runnable } from '../support/tree.ts'
 import { until } from '../support/until.ts'
 
-// Out of file descriptors: in a process of its own, with a limit of its own.
+// Out of file descriptors: in a process of its own, with a limit of its own; as it starts, Node reads many files at once.
 
 const PROGRAM = `
-  import { createBalancer } from './lib/balancer.ts'
+  import { createBalancer } from ${JSON.stringify(runnable('lib/balancer.ts').href)}
   const balancer = createBalancer({
     listen: { port: 0, host: '127.0.0.1' }, health: false, backends: [process.env.BACKEND], log: 'silent',
   })
@@ -20,11 +21,18 @@ const PROGRAM = `
 
 t.test('without file descriptors it refuses, blames no backend, and recovers by itself', async (t) => {
   const backend = await httpBackend(t, (_request, response) => response.end('ok'))
-  const root = new URL('../..', import.meta.url).pathname
   const child = spawn(
     '/bin/sh',
-    ['-c', 'ulimit -n 96 && exec "$0" --import=tsx --input-type=module -e "$1"', process.execPath, PROGRAM],
-    { cwd: root, env: { ...process.env, BACKEND: backend.url }, stdio: ['pipe', 'pipe', 'inherit'] },
+    [
+      '-c',
+      'ulimit -n 320 && exec "$0" "$@"',
+      process.execPath,
+      ...NODE_ARGS,
+      '--input-type=module',
+      '-e',
+      PROGRAM,
+    ],
+    { cwd: ROOT, env: { ...process.env, BACKEND: backend.url }, stdio: ['pipe', 'pipe', 'inherit'] },
   )
   t.teardown(() => child.kill())
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
@@ -32,7 +40,7 @@ t.test('without file descriptors it refuses, blames no backend, and recovers by 
   const url = `http://127.0.0.1:${port}`
   t.equal((await ask(url)).body, 'ok')
 
-  const clients = await Promise.all(Array.from({ length: 150 }, () => rawClient(t, port)))
+  const clients = await Promise.all(Array.from({ length: 450 }, () => rawClient(t, port)))
   for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: example.test\r\n\r\n')
   await until(
     () => clients.some(({ received, ended }) => received.includes(' 503 ') || (ended && received === '')),

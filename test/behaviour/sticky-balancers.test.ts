@@ -1,13 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { type Config } from '../../lib/config/config.ts'
+import { loadConfig } from '../../lib/config/load-config.ts'
 import { clientIp } from '../../lib/core/request-key.ts'
 import { stickyCookie } from '../../lib/sticky/cookie.ts'
 import { hashBy } from '../../lib/sticky/hash-by.ts'
 import { httpBackend } from '../support/backends.ts'
 import { type Scope, startBalancer, inTurn } from '../support/balancer.ts'
 import { ask } from '../support/clients.ts'
+import { ROOT } from '../support/tree.ts'
 
 /** Three servers that say their name; as Engine.IO does where it is asked for a session. */
 async function startServers(t: Scope) {
@@ -77,13 +79,10 @@ t.test(
 )
 
 t.test('the strategy in docs/stickiness.md does what the page says', async (t) => {
-  const page = readFileSync(join(import.meta.dirname, '../../docs/stickiness.md'), 'utf8')
+  const page = readFileSync(new URL('docs/stickiness.md', ROOT), 'utf8')
   const section = page.slice(page.indexOf('## A strategy of your own'))
   const [, code] = /```ts\n([\s\S]*?)```/.exec(section)!
-  const folder = mkdtempSync(join(import.meta.dirname, '.page-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  writeFileSync(join(folder, 'config.ts'), code!)
-  const { default: config } = (await import(join(folder, 'config.ts'))) as { default: Config }
+  const config = await loadConfig(join(t.testdir({ 'lb.config.ts': code! }), 'lb.config.ts'))
   const { url } = await startBalancer(t, { ...config, backends: await startServers(t) })
   for (const id of ['blue', 'green', 'blue']) t.equal((await ask(`${url}/${id}/x`)).body, id)
   t.equal((await ask(`${url}/else`)).body, 'red', 'whoever it does not know is left to the policy')

@@ -17,6 +17,21 @@ t.test('help and version go to stdout', async (t) => {
   t.match(await run(['--version'], { cwd }), { code: 0, stdout: `${version}\n` })
 })
 
+t.test('help and status are there at once: they load nothing that builds configs or proxies', async (t) => {
+  const cwd = t.testdir({ 'lb.config.json': '{ "backends": [] }' })
+  const hook = `import { writeSync } from 'node:fs'
+    export const load = (url, context, next) => (writeSync(2, url + '\\n'), next(url, context))`
+  const program = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(program(hook))})`
+  const env = { NODE_OPTIONS: `--import=${program(register)}` }
+  for (const command of ['--help', 'status']) {
+    const { stderr } = await run([command], { cwd, env })
+    t.match(stderr, /lib\/cli\/main\.js/, 'what is loaded is heard of')
+    t.notMatch(stderr, /node_modules\/(esbuild|undici|zod)\//, command)
+  }
+  t.match((await run(['check'], { cwd, env })).stderr, /node_modules\/esbuild\//)
+})
+
 t.test('what makes no sense is exit code 2, and says on stderr what was meant', async (t) => {
   const cwd = t.testdir()
   const cases: [args: string[], stderr: RegExp][] = [

@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ROOT } from '../support/tree.ts'
 
-export const BIN = fileURLToPath(new URL('../../dist/bin/wslb.js', import.meta.url))
+export const BIN = fileURLToPath(new URL('dist/bin/wslb.js', ROOT))
 
 // Who is killed leaves the socket of its control channel behind.
 const runtime = mkdtempSync(join(tmpdir(), 'wslb-test-'))

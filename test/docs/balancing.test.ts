@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { transform } from 'esbuild'
 import t from 'tap'
 import { type Policy } from '../../lib/balancing/policy.ts'
 import { plainBackend, plainRequest } from '../support/plain.ts'
+import { ROOT, runnable } from '../support/tree.ts'
 import { policyContract } from '../contract/policy.ts'
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/balancing.md'), 'utf8')
+const page = readFileSync(new URL('docs/balancing.md', ROOT), 'utf8')
 const [, source = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? []
 const { code } = await transform(source, { loader: 'ts' })
-const library = new URL('../../lib/index.ts', import.meta.url).href
+const library = runnable('lib/index.ts').href
 const program = code.replace(/(['"])wslb\1/, JSON.stringify(library))
 const { byEffort } = (await import(`data:text/javascript,${encodeURIComponent(program)}`)) as {
   byEffort: Policy

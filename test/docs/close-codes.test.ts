@@ -7,9 +7,9 @@ import { clients } from '../close-codes/clients.ts'
 import { endings } from '../close-codes/endings.ts'
 import { observeClient, startStage } from '../close-codes/observe-client.ts'
 import { wsClient } from '../support/clients.ts'
+import { ROOT } from '../support/tree.ts'
 
-const project = new URL('../../', import.meta.url)
-const lines = readFileSync(new URL('docs/close-codes.md', project), 'utf8').split('\n')
+const lines = readFileSync(new URL('docs/close-codes.md', ROOT), 'utf8').split('\n')
 
 /** The table whose second column has this head; without the marks of Markdown. */
 function table(second: string) {
@@ -33,7 +33,7 @@ const { heads, rows } = table('1012')
 t.test('whatever wslb says in a Close frame by itself is in the first table', async (t) => {
   const { rows: sent } = table('reason')
   const known = sent.map(({ code, reason }) => `${code} ${reason}`).join('\n')
-  const folder = new URL('lib/proxy/', project)
+  const folder = new URL('lib/proxy/', ROOT)
   const source = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'))
   const closes = source.flatMap((text) => [
     ...text.matchAll(/(?:code: |closeFrame\()(\d{4}|code\(\)), (?:reason: )?'([^']+)'/g),
@@ -78,7 +78,7 @@ t.test('what the page says beside it was read in the versions that run here', as
   const { rows } = table('version')
   const packages = [...new Set(clients.map(({ from }) => from))]
   const versions = packages.map((name) => {
-    const file = new URL(`node_modules/${name}/package.json`, project)
+    const file = new URL(`node_modules/${name}/package.json`, ROOT)
     const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
     return { client: name, version }
   })

@@ -8,10 +8,10 @@ import { type WebSocket } from 'ws'
 import { Wslb } from '../cli/wslb.ts'
 import { wsBackend } from '../support/backends.ts'
 import { wsClient } from '../support/clients.ts'
+import { ROOT } from '../support/tree.ts'
 import { said } from '../support/reload.ts'
 
-const root = new URL('../../', import.meta.url)
-const page = readFileSync(new URL('docs/deploying.md', root), 'utf8')
+const page = readFileSync(new URL('docs/deploying.md', ROOT), 'utf8')
 
 /** The first block of that language, behind this heading. */
 function block(heading: string, language: string): string {
@@ -46,7 +46,7 @@ async function closing(client: WebSocket): Promise<number> {
 }
 
 t.test('the script of the page is the one that the proof runs', async (t) => {
-  const script = readFileSync(new URL('examples/rolling-deploy.sh', root), 'utf8')
+  const script = readFileSync(new URL('examples/rolling-deploy.sh', ROOT), 'utf8')
   t.equal(block('Restart one backend after the other', 'sh'), script)
 })
 
@@ -68,7 +68,7 @@ t.test('by an edit: a backend that is taken out is drained, and serves when it i
 })
 
 t.test('the script looks at all it is given before it drains anything', async (t) => {
-  const script = fileURLToPath(new URL('examples/rolling-deploy.sh', root))
+  const script = fileURLToPath(new URL('examples/rolling-deploy.sh', ROOT))
   const deploy = (...args: string[]) => {
     const env = { ...process.env, WSLB: 'echo wslb', RESTART: 'echo restart', RETRIES: '1' }
     const { status, stdout, stderr } = spawnSync('sh', [script, ...args], { env, encoding: 'utf8' })

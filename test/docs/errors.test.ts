@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { ERROR_KINDS } from '../../lib/core/errors.ts'
+import { ROOT } from '../support/tree.ts'
 
-const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('docs/errors.md', ROOT), 'utf8')
 const rows = [...page.matchAll(/^\| `(WSLB_\w+)`(.*)\|$/gm)].map(([, code = '', rest = '']) => {
   const [, blame, status, closeCode, retryable, ...texts] = rest.split('|').map((cell) => cell.trim())
   return { code, blame, status, closeCode, retryable, texts }

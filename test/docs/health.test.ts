@@ -6,9 +6,10 @@ import { loadConfig } from '../../lib/config/load-config.ts'
 import { sockJsApp, socketIoApp } from '../support/apps.ts'
 import { httpBackend, wsBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
+import { ROOT } from '../support/tree.ts'
 import { until } from '../support/until.ts'
 
-const page = readFileSync(new URL('../../docs/health.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('docs/health.md', ROOT), 'utf8')
 
 /** What the first probe of a backend has found. */
 async function firstProbe(t: Test, url: string, health: HealthConfig) {

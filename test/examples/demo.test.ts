@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { Agent } from 'undici'
+import { ROOT } from '../support/tree.ts'
 import { ChatClient } from './chat-client.ts'
 import { get } from './clients.ts'
 import { runUntilReady } from './run-example.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const root = fileURLToPath(ROOT)
 const CONFIG = readFileSync(join(root, 'lb.config.ts'), 'utf8')
   .replace("'./examples/", `'${root}examples/`)
   .replace('port: 8443', "port: 0, host: '127.0.0.1'")

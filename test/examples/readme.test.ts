@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { ROOT } from '../support/tree.ts'
 
-const examples = new URL('../../examples/', import.meta.url)
+const examples = new URL('examples/', ROOT)
 
 t.test('the table of the examples names every one of them', async (t) => {
   const readme = readFileSync(new URL('README.md', examples), 'utf8')

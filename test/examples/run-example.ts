@@ -3,8 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Test } from 'tap'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+import { NODE_ARGS, ROOT, runnable } from '../support/tree.ts'
 
 export interface RunningProcess {
   /** From its `ready` line. */
@@ -15,14 +14,14 @@ export interface RunningProcess {
 
 /** Runs an example as its reader would, on a port that the system chooses, until the test ends. */
 export function runExample(t: Test, name: string, env: NodeJS.ProcessEnv = {}): Promise<RunningProcess> {
-  return runUntilReady(t, ['--import=tsx', `examples/${name}.ts`], ROOT, env)
+  return runUntilReady(t, [...NODE_ARGS, fileURLToPath(runnable(`examples/${name}.ts`))], ROOT, env)
 }
 
 /** Starts a node process, waits for its `ready` line; the test ends it with SIGTERM. */
 export async function runUntilReady(
   t: Test,
   args: readonly string[],
-  cwd: string,
+  cwd: string | URL,
   env: NodeJS.ProcessEnv = {},
 ): Promise<RunningProcess> {
   const child = spawn(process.execPath, args, {

@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path/posix'
 import { fileURLToPath } from 'node:url'
 import { type Scope } from '../support/balancer.ts'
+import { NODE_ARGS, runnable } from '../support/tree.ts'
 
 /** What a child does when it is asked to. */
 export type Verbs = Record<string, (argument: never) => unknown>
@@ -41,8 +43,8 @@ export class Child<V extends Verbs> {
 
   /** @param program a file of this folder that calls {@link serve}; it ends with the test */
   constructor(t: Scope, program: string, nodeArgs: readonly string[] = []) {
-    this.#process = fork(fileURLToPath(new URL(program, import.meta.url)), {
-      execArgv: ['--import=tsx', ...nodeArgs],
+    this.#process = fork(fileURLToPath(runnable(join('test/proofs', program))), {
+      execArgv: [...NODE_ARGS, ...nodeArgs],
       serialization: 'advanced',
     })
     this.#process.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer))

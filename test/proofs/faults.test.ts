@@ -5,6 +5,7 @@ import { type Attempted } from '../../lib/core/attempted.ts'
 import { systemClock } from '../../lib/core/clock.ts'
 import { type Balancer } from '../../lib/balancer.ts'
 import { startBalancer } from '../support/balancer.ts'
+import { ROOT } from '../support/tree.ts'
 import { until } from '../support/until.ts'
 import { Child } from './child.ts'
 import { type FaultServer } from './fault-server.ts'
@@ -282,7 +283,7 @@ function seconds(milliseconds: number | undefined): string {
 
 /** The page has each fault, and says of each that nothing was lost that need not be. */
 function documented(t: Test, rows: readonly Row[]): void {
-  const page = readFileSync(new URL('../../docs/failover.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('docs/failover.md', ROOT), 'utf8')
   for (const { name } of rows) {
     const line = page.split('\n').find((line) => line.includes(name))
     t.match(line, /\| 0 of [\d,]+ +\|/, `docs/failover.md has "${name}"`)

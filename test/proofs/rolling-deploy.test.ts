@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { BIN, Wslb } from '../cli/wslb.ts'
 import { textOf } from '../support/clients.ts'
 import { httpBackend } from '../support/backends.ts'
+import { ROOT } from '../support/tree.ts'
 import { Child } from './child.ts'
 import { evenness } from './ledger.ts'
 import { type SocketIoCrowd } from './socket-io-crowd.ts'
@@ -15,7 +16,7 @@ import { LONG_PATIENCE } from './patience.ts'
 
 t.setTimeout(LONG_PATIENCE)
 
-const SCRIPT = fileURLToPath(new URL('../../examples/rolling-deploy.sh', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('examples/rolling-deploy.sh', ROOT))
 const NAMES = ['blue', 'green', 'red']
 const CLIENTS = 300
 const OVER = 2_000

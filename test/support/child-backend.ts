@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type Scope } from './balancer.ts'
+import { ROOT } from './tree.ts'
 
 const PROGRAM = `
   import { createServer } from 'node:http'
@@ -25,7 +26,7 @@ export interface ChildBackend {
 /** A WebSocket server that says everything back, in a process of its own. */
 export async function childBackend(t: Scope): Promise<ChildBackend> {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
-    cwd: new URL('../..', import.meta.url).pathname,
+    cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))
