@@ -45,6 +45,15 @@ t.test('a subscriber goes on where it stood, and gets nothing twice', async (t) 
   t.strictSame(got, [1, 2, 3, 4])
 })
 
+t.test('who begins at the start of an empty log gets what is published at that moment', async (t) => {
+  const [relay] = relays(t, 1) as [Relay]
+  const got: unknown[] = []
+  relay.subscribe('room', ({ data }) => got.push(data), { from: 'start' })
+  for (const data of [1, 2, 3]) void relay.publish('room', data)
+  await until(() => got.length === 3, 'all of it')
+  t.strictSame(got, [1, 2, 3])
+})
+
 t.test('what is not kept any more is told as a gap', async (t) => {
   const [relay] = relays(t, 1, { history: { length: 3 } }) as [Relay]
   const gaps: GapEvent[] = []

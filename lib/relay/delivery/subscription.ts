@@ -148,8 +148,8 @@ export class Subscription implements Follower {
       const slice = await session.read(this.channel, this.#origin, PAGE).catch(() => undefined)
       if (slice) this.#apply(slice)
       else await sleep(PAUSE, this.#context.clock, session.signal).catch(() => {})
-      // There the log ends, and the feed does not know yet: it will.
-      if (slice?.entries.length === 0 && !this.#hasCaughtUp()) return
+      // There the log ends, in an epoch that the feed does not know of yet: it will.
+      if (slice?.entries.length === 0 && slice.epoch !== this.#feed.epoch) return
     }
   }
 
