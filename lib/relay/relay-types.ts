@@ -18,7 +18,7 @@ export interface Relay {
    */
   publish(channel: string, data: Payload, options?: PublishOptions): Promise<Published>
   subscribe(channel: string, listener: (message: Message) => void, options?: SubscribeOptions): Subscription
-  /** The same with other history for one channel; every node must give it the same one. */
+  /** The same with other history, for what is published and read through it: every node must give it the same one. */
   channel(name: string, options?: { history?: HistoryOptions }): Channel
   /** To the node that holds the client, by {@link attach} or {@link client}. */
   sendTo(clientId: string, data: Payload, options?: SendOptions): Promise<Sent>

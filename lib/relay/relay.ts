@@ -48,7 +48,6 @@ class JoinedRelay implements Relay {
   readonly #transport: Transport
   readonly #outbox: Outbox
   readonly #feeds: Feeds
-  readonly #histories = new Map<string, History>()
   readonly #ready: Promise<void>
   #settleReady!: { resolve: () => void; reject: (error: WslbError) => void }
   #session: Session | undefined
@@ -82,26 +81,21 @@ class JoinedRelay implements Relay {
     return this.#ready
   }
 
-  async publish(channel: string, data: Payload, options: PublishOptions = {}): Promise<Published> {
-    return this.#publish(named(channel), data, this.#historyOf(channel), options)
+  async publish(channel: string, data: Payload, options?: PublishOptions): Promise<Published> {
+    return this.channel(channel).publish(data, options)
   }
 
-  subscribe(
-    channel: string,
-    listener: (message: Message) => void,
-    options: SubscribeOptions = {},
-  ): Subscription {
-    if (this.#closing) throw relayClosed()
-    return this.#feeds.subscribe(named(channel), this.#historyOf(channel).length === 0, listener, options)
+  subscribe(channel: string, listener: (message: Message) => void, options?: SubscribeOptions): Subscription {
+    return this.channel(channel).subscribe(listener, options)
   }
 
   channel(name: string, { history }: { history?: RelayOptions['history'] } = {}): Channel {
     named(name)
-    if (history) this.#histories.set(name, resolveHistory('history', history, this.#options.history))
+    const kept = history ? resolveHistory('history', history, this.#options.history) : this.#options.history
     return {
       name,
-      publish: (data, options) => this.publish(name, data, options),
-      subscribe: (listener, options) => this.subscribe(name, listener, options),
+      publish: (data, options = {}) => this.#publish(name, data, kept, options),
+      subscribe: (listener, options = {}) => this.#subscribe(name, kept.length === 0, listener, options),
     }
   }
 
@@ -155,8 +149,14 @@ class JoinedRelay implements Relay {
     return { id: id ?? messageId({ pid, seq }), offset, epoch, replicas, duplicate, nodes: receivers }
   }
 
-  #historyOf(channel: string): History {
-    return this.#histories.get(channel) ?? this.#options.history
+  #subscribe(
+    channel: string,
+    fleeting: boolean,
+    listener: (message: Message) => void,
+    options: SubscribeOptions,
+  ): Subscription {
+    if (this.#closing) throw relayClosed()
+    return this.#feeds.subscribe(channel, fleeting, listener, options)
   }
 
   #begin(session: Session): void {
