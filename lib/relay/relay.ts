@@ -14,13 +14,14 @@ import {
   type RelayStatus,
   type SendOptions,
   type Sent,
+  type Subscription,
 } from './relay-types.ts'
 import { type ResolvedOptions, resolveHistory, resolveOptions } from './resolve-options.ts'
 import { type History } from './session/entry.ts'
 import { type Payload, seal } from './session/envelope.ts'
 import { messageId, type Message } from './session/message.ts'
 import { type Session, type Transport } from './session/session.ts'
-import { type SubscribeOptions, type Subscription } from './delivery/subscription.ts'
+import { type SubscribeOptions } from './delivery/subscription.ts'
 
 /** Channels that are the relay's own begin with it. */
 const RESERVED = '@'
