@@ -7,7 +7,7 @@ import { type TestBackend } from '../support/backends.ts'
 import { startBalancer } from '../support/balancer.ts'
 import { ask, wsClient } from '../support/clients.ts'
 import { DnsServer } from '../support/dns-server.ts'
-import { RedisServer } from '../support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { base, close, named, said } from '../support/reload.ts'
 import { until } from '../support/until.ts'
 
@@ -40,7 +40,7 @@ const worlds: Record<string, (t: Test) => Promise<World> | World> = {
     return { source: file(path), set }
   },
   redis: async (t) => {
-    const server = await RedisServer.start(t)
+    const server = await startRedis(t)
     const registrations = new Map<TestBackend, Registration>()
     t.teardown(() => Promise.all([...registrations.values()].map((one) => one.unregister())))
     const set: World['set'] = async (backends) => {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../support/clients.ts'
-import { RedisServer } from '../support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { run, Wslb } from './wslb.ts'
 
 const CONFIG = `
@@ -55,7 +55,7 @@ t.test('a start without a first list says that there are no backends yet', async
 })
 
 t.test('a start that cannot bind ends, though a source is connected', async (t) => {
-  const server = await RedisServer.start(t)
+  const server = await startRedis(t)
   await server.command('HSET', 'wslb:backends', 'a', '99999999999999 {"url":"http://127.0.0.1:1"}')
   const config = `import { redis } from 'wslb'
     export default { listen: { port: ${server.port}, host: '127.0.0.1' }, backends: redis({ url: '${server.url}' }) }`

@@ -1,12 +1,13 @@
 import t, { type Test } from 'tap'
 import { createClient } from 'redis'
+import { type RedisServer } from '../../examples/support/redis-server.ts'
 import { redis, type RedisOptions } from '../../lib/discovery/redis.ts'
 import { redisConnection } from '../../lib/discovery/redis-client.ts'
 import { heartbeat, leave } from '../../lib/discovery/redis-registry.ts'
 import { registerBackend, type RegisterOptions } from '../../lib/register.ts'
 import { fed, sourceContract, urlOf } from '../contract/source.ts'
 import { FastClock } from '../support/clock.ts'
-import { RedisServer } from '../support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { until } from '../support/until.ts'
 
 const KEY = 'wslb:backends'
@@ -23,7 +24,7 @@ async function connected(t: Test, server: RedisServer) {
 
 t.test('the contract', async () =>
   sourceContract(async (t) => {
-    const server = await RedisServer.start(t)
+    const server = await startRedis(t)
     const client = await connected(t, server)
     const registered = new Set<string>()
     let isDown = false
@@ -69,7 +70,7 @@ t.test('the contract', async () =>
 
 /** A balancer's side and the application's, on one Redis. Time runs twenty times as fast, but not in Redis. */
 async function both(t: Test, options: Partial<RedisOptions> = {}) {
-  const server = await RedisServer.start(t)
+  const server = await startRedis(t)
   const clock = new FastClock(20)
   const result = fed(t, redis({ url: server.url, every: '2s', timeout: '10s', ...options }), clock)
   const warnings: string[] = []
@@ -190,7 +191,7 @@ t.test('an aborted signal unregisters', async (t) => {
 })
 
 t.test('clients of your own will do, on either side', async (t) => {
-  const server = await RedisServer.start(t)
+  const server = await startRedis(t)
   const client = await connected(t, server)
   const { feed, has } = fed(t, redis({ client, key: 'mine', every: '1s' }))
   const registration = registerBackend({ redis: client, url: urlOf(7), key: 'mine' })

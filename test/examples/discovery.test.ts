@@ -2,7 +2,7 @@ import { appendFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { registerBackend } from '../../lib/register.ts'
 import { httpBackend } from '../support/backends.ts'
-import { RedisServer } from '../support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { get, open } from './clients.ts'
 import { runExample } from './run-example.ts'
 
@@ -28,7 +28,7 @@ t.test('discovery-file: a backend is added and one is removed by an edit', async
 })
 
 t.test('discovery-redis: backends register themselves', async (t) => {
-  const server = await RedisServer.start(t)
+  const server = await startRedis(t)
   const { url, line } = await runExample(t, 'discovery-redis', { REDIS_URL: server.url })
   await line(/red/)
   await line(/green/)

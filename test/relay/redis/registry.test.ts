@@ -3,9 +3,9 @@ import t, { type Test } from 'tap'
 import { RedisRegistry } from '../../../lib/relay/redis/redis-registry.ts'
 import { type Evaluator, type Reply } from '../../../lib/relay/session/evaluator.ts'
 import { registryContract } from '../../contract/registry.ts'
-import { RedisServer } from '../../support/redis-server.ts'
+import { startRedis } from '../../support/redis-server.ts'
 
-const server = await RedisServer.start(t)
+const server = await startRedis(t)
 const client = createClient({ url: server.url, RESP: 3 }).withTypeMapping({
   [RESP_TYPES.BLOB_STRING]: Buffer,
 })
