@@ -1,6 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+const EXTENSION = extname(import.meta.url)
 
 /** A server of the application in a process of its own; see `serve-node.ts` for its side. */
 export class NodeProcess {
@@ -26,8 +29,9 @@ export class NodeProcess {
    * @param env besides that of this process
    */
   static async start(name: string, program: URL, env: NodeJS.ProcessEnv = {}): Promise<NodeProcess> {
-    const child = fork(fileURLToPath(program), {
-      execArgv: ['--import=tsx'],
+    // The tests run compiled examples too.
+    const path = fileURLToPath(program).replace(/\.ts$/, EXTENSION)
+    const child = fork(path, {
       // Ctrl-C reaches every process of a terminal at once: this one is to end the others, in order.
       detached: true,
       env: { ...process.env, PORT: '0', NODE_NAME: name, ...env },

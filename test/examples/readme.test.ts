@@ -19,6 +19,6 @@ t.test('a folder with a start.ts is in the table, has a page with its command, a
     t.ok(readme.includes(`(${folder}/)`), folder)
     const page = readFileSync(new URL(`${folder}/README.md`, examples), 'utf8')
     t.ok(page.includes(`npx tsx examples/${folder}/start.ts`), `${folder}: the command`)
-    t.ok(existsSync(new URL(`${folder}.test.ts`, import.meta.url)), `${folder}: the test`)
+    t.ok(existsSync(new URL(`test/examples/${folder}.test.ts`, ROOT)), `${folder}: the test`)
   }
 })

@@ -3,9 +3,9 @@ import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Test } from 'tap'
+import { NODE_ARGS, ROOT, runnable } from '../support/tree.ts'
 import { Leftovers } from './leftovers.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Milliseconds to do something on a busy machine. */
 const PATIENCE = 40_000
 const ENDING = 5_000
@@ -25,7 +25,8 @@ export class RunningProgram {
     name: string,
     { args = [], env = {} }: { args?: string[]; env?: NodeJS.ProcessEnv } = {},
   ) {
-    const child = spawn(process.execPath, ['--import=tsx', `examples/${name}/start.ts`, ...args], {
+    const program = fileURLToPath(runnable(`examples/${name}/start.ts`))
+    const child = spawn(process.execPath, [...NODE_ARGS, program, ...args], {
       cwd: ROOT,
       env: { ...process.env, PORT: '0', ...this.#leftovers.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
