@@ -1,3 +1,4 @@
+import { assertOptions } from '../core/assert-options.ts'
 import { type Backend } from '../core/backend.ts'
 import { type Digest, digestOf } from '../core/digest.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
@@ -23,7 +24,9 @@ export interface HashOptions {
  * the other, and moves no others.
  * @throws ConfigError
  */
-export function hash({ key = clientIp(), boundedLoad = false }: HashOptions = {}): Policy {
+export function hash(options: HashOptions = {}): Policy {
+  assertOptions('hash', options, { key: true, boundedLoad: true })
+  const { key = clientIp(), boundedLoad = false } = options
   assertKey('hash', key)
   assertBound(boundedLoad)
   const byChance = random()

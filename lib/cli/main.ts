@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import yargs, { type Arguments } from 'yargs'
-import { closestTo } from '../config/closest.ts'
+import { closestTo } from '../core/closest.ts'
 import { COMMANDS } from './commands.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { FLAGS, type Flags, flagsFromEnvironment } from './flags.ts'

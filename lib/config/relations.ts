@@ -1,6 +1,6 @@
 import { type ConfigProblem } from '../core/errors.ts'
 import { defaultId } from './backend-rule.ts'
-import { closestTo } from './closest.ts'
+import { closestTo } from '../core/closest.ts'
 import { routeOrderProblems } from './route-relations.ts'
 import { isObject, show } from './rule.ts'
 

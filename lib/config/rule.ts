@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { closestTo } from './closest.ts'
+import { closestTo, unknownKey } from '../core/closest.ts'
 
 /** A schema whose output is `T`. */
 export type Rule<T> = z.ZodType<T>
@@ -34,6 +34,11 @@ export function value<T>(allowed: string, parse: (value: unknown) => T | undefin
   return judged((given) => parse(given) ?? new Wrong(mismatch(given, allowed)))
 }
 
+/** A value that is something else, and what helps. */
+export function mistaken(remedy: string): Rule<never> {
+  return judged<never>((given) => new Wrong(`got ${show(given)}; ${remedy}`))
+}
+
 /** One of some names; `others` is what else the option takes. */
 export function oneOf<const T extends string>(names: readonly T[], others = ''): Rule<T> {
   const allowed = names.map((name) => `"${name}"`).join(', ') + others
@@ -49,9 +54,7 @@ export function object<S extends z.ZodRawShape>(allowed: string, shape: S): z.Zo
   return z.strictObject(shape, {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
-        ? issue.keys
-            .map((key) => `unknown key${closestTo(key, known) || `; known are ${known.join(', ')}`}`)
-            .join('\n')
+        ? issue.keys.map((key) => unknownKey(key, known)).join('\n')
         : mismatch(issue.input, allowed),
   })
 }

@@ -3,7 +3,7 @@ import { poll, type PollFunction } from '../discovery/poll.ts'
 import { type SourceOf } from '../discovery/source.ts'
 import { type BackendSpec } from '../pool/membership.ts'
 import { backend } from './backend-rule.ts'
-import { depends, isObject, list, object, type Rule, value } from './rule.ts'
+import { depends, isObject, list, mistaken, object, type Rule, value } from './rule.ts'
 import { boolean, duration } from './values.ts'
 
 /** A list, or where lists come from. */
@@ -19,6 +19,10 @@ const ownSource: Rule<Backends> = value(
 
 /** Looks at the form only: nobody is asked. */
 export const backends: Rule<Backends> = depends<Backends>((given) => {
+  if (given instanceof Promise)
+    return mistaken('await it, or give the function that makes it: it is asked again and again')
+  if (isGeneratorFunction(given))
+    return mistaken('a generator function is to be called: it is gone through once')
   if (typeof given === 'function') {
     return value('', () => ({ source: poll(given as PollFunction<unknown>), origin: given }))
   }
@@ -35,6 +39,10 @@ export const discovery = object('an object', {
 
 export function isSource(given: unknown): given is SourceOf<unknown> {
   return isObject(given) && typeof given.name === 'string' && typeof given.watch === 'function'
+}
+
+function isGeneratorFunction(given: unknown): boolean {
+  return typeof given === 'function' && /GeneratorFunction\]$/.test(Object.prototype.toString.call(given))
 }
 
 function isIterable(given: unknown): given is AsyncIterable<readonly unknown[]> {

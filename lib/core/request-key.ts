@@ -1,4 +1,5 @@
 import { addressPrefix, type PrefixLengths } from './address-prefix.ts'
+import { assertOptions } from './assert-options.ts'
 import { atOnce } from './at-once.ts'
 import { ConfigError, WslbError, messageOf } from './errors.ts'
 import { isToken } from './header-edits.ts'
@@ -16,7 +17,9 @@ export type RequestKey = (request: IncomingRequest) => string | undefined
  * @param lengths bits of the prefix that count; `v4` 0 to 32, `v6` 0 to 128. @default { v4: 32, v6: 64 }
  * @throws ConfigError
  */
-export function clientIp({ v4 = 32, v6 = 64 }: Partial<PrefixLengths> = {}): RequestKey {
+export function clientIp(lengths: Partial<PrefixLengths> = {}): RequestKey {
+  assertOptions('clientIp', lengths, { v4: true, v6: true })
+  const { v4 = 32, v6 = 64 } = lengths
   assertBits('v4', v4, 32)
   assertBits('v6', v6, 128)
   return ({ clientAddress }) => addressPrefix(clientAddress, { v4, v6 })

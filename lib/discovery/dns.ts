@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises'
+import { assertOptions } from '../core/assert-options.ts'
 import { type Duration } from '../core/duration.ts'
 import { sleep } from '../core/sleep.ts'
 import { type Discovered } from './discovered.ts'
@@ -31,6 +32,14 @@ export interface DnsOptions {
  */
 export function dns(name: DnsName, options: DnsOptions = {}): SourceOf<Discovered> {
   const target = dnsTarget(name)
+  assertOptions('dns', options, {
+    family: true,
+    servers: true,
+    resolver: true,
+    minTtl: true,
+    maxTtl: true,
+    timeout: true,
+  })
   const { family = 'any', minTtl = '1s', maxTtl = '30s', timeout = '5s' } = options
   const [min, max, patience] = [
     period('minTtl', minTtl),

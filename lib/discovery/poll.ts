@@ -1,3 +1,4 @@
+import { assertOptions } from '../core/assert-options.ts'
 import { type Duration } from '../core/duration.ts'
 import { sleep } from '../core/sleep.ts'
 import { untilAborted } from '../core/until-aborted.ts'
@@ -20,12 +21,11 @@ export interface PollOptions {
 /**
  * Asks a function for the backends, again and again, never twice at once: one that ignores its `signal` and hangs is
  * waited for.
- * @throws ConfigError for a time that is none
+ * @throws ConfigError for an option that is none
  */
-export function poll<Item>(
-  fn: PollFunction<Item>,
-  { every = '10s', timeout = '5s' }: PollOptions = {},
-): SourceOf<Item> {
+export function poll<Item>(fn: PollFunction<Item>, options: PollOptions = {}): SourceOf<Item> {
+  assertOptions('poll', options, { every: true, timeout: true })
+  const { every = '10s', timeout = '5s' } = options
   const [pause, patience] = [period('every', every), period('timeout', timeout)]
   return {
     name: fn.name === '' ? 'poll' : `poll(${fn.name})`,

@@ -1,3 +1,4 @@
+import { assertOptions } from '../core/assert-options.ts'
 import { type Duration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
 import { sleep } from '../core/sleep.ts'
@@ -26,6 +27,8 @@ export interface RedisOptions {
  * @throws ConfigError for an option that is none
  */
 export function redis(options: RedisOptions): SourceOf<Discovered> {
+  const known = { url: true, client: true, key: true, every: true, timeout: true } as const
+  assertOptions('redis', options, known, ': redis({ url: "redis://…" })')
   const { url, client, key = DEFAULT_KEY, every = '5s', timeout = '5s' } = options
   const pause = period('every', every)
   const patience = period('timeout', timeout)

@@ -1,3 +1,4 @@
+import { assertOptions } from '../core/assert-options.ts'
 import { BACKEND_ID, isBackendId } from '../core/backend-id.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type Duration } from '../core/duration.ts'
@@ -50,6 +51,20 @@ export function registerBackend(options: RegisterOptions): Registration {
   return new Heart(options)
 }
 
+const KNOWN = {
+  redis: true,
+  url: true,
+  id: true,
+  weight: true,
+  backup: true,
+  key: true,
+  every: true,
+  ttl: true,
+  signal: true,
+  onError: true,
+  clock: true,
+} as const
+
 /** Milliseconds for Redis to answer. */
 const PATIENCE = 5_000
 const NEVER = new AbortController().signal
@@ -68,6 +83,7 @@ class Heart implements Registration {
   #left: Promise<void> | undefined
 
   constructor(options: RegisterOptions) {
+    assertOptions('registerBackend', options, KNOWN)
     const { url, id, clock = systemClock, key = DEFAULT_KEY, every = '5s', ttl = '15s', signal } = options
     if (!URL.canParse(url))
       throw wrong('url', `got ${messageOf(url)}; expected a url like "http://10.0.0.1:3000"`)

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { stringifySetCookie } from 'cookie'
+import { assertOptions } from '../core/assert-options.ts'
 import { type Backend } from '../core/backend.ts'
 import { type Duration, parseDuration } from '../core/duration.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
@@ -32,6 +33,18 @@ export interface StickyCookieOptions {
   crossSite?: boolean
 }
 
+const KNOWN = {
+  name: true,
+  secret: true,
+  path: true,
+  domain: true,
+  maxAge: true,
+  sameSite: true,
+  secure: true,
+  partitioned: true,
+  crossSite: true,
+} as const
+
 let processSecret: string | undefined
 const NO_COOKIES: readonly string[] = []
 
@@ -41,6 +54,7 @@ const NO_COOKIES: readonly string[] = []
  * @throws ConfigError when an option is not valid
  */
 export function stickyCookie(options: StickyCookieOptions = {}): StickyStrategy {
+  assertOptions('stickyCookie', options, KNOWN)
   const { crossSite = false, name = 'server', path = '/', domain } = options
   const { sameSite = crossSite ? 'none' : 'lax', partitioned = crossSite } = options
   const secrets = secretsOf(options)

@@ -1,3 +1,4 @@
+import { assertOptions } from '../core/assert-options.ts'
 import { type Duration, parseDuration } from '../core/duration.ts'
 import { ConfigError } from '../core/errors.ts'
 import { quietly } from '../core/quietly.ts'
@@ -41,6 +42,7 @@ const LARGEST_MAX_BODY = 1_048_576
  */
 export function learned(from: LearnedName | LearnedRule, options: LearnedOptions = {}): StickyStrategy {
   const rule = ruleOf(from)
+  assertOptions('learned', options, { max: true, ttl: true })
   const { maxBody = DEFAULT_MAX_BODY, fromRequests = !rule.idFromAnswer } = rule
   if (!Number.isInteger(maxBody) || maxBody < 1 || maxBody > LARGEST_MAX_BODY)
     throw invalid(`maxBody must be a whole number of bytes from 1 to ${LARGEST_MAX_BODY}`)

@@ -9,3 +9,8 @@ export function closestTo(given: unknown, names: readonly string[]): string {
   const best = ranked[0]
   return best && best.steps <= Math.ceil(best.name.length / 3) ? `, did you mean "${best.name}"?` : ''
 }
+
+/** What to say of a key that nobody knows. */
+export function unknownKey(key: string, known: readonly string[]): string {
+  return `unknown key${closestTo(key, known) || `; known are ${known.join(', ')}`}`
+}
