@@ -32,9 +32,10 @@ export class MemorySession implements Session {
 
   async append(channel: string, batch: Batch, history: History): Promise<Appended> {
     this.signal.throwIfAborted()
-    const log = this.#store.log(channel)
+    const now = this.#clock.now()
+    const log = this.#store.log(channel, now)
     const push = (entry: Entry) => this.#store.push(channel, { ...entry, epoch: log.epoch })
-    return log.append(batch, history, this.#clock.now(), push)
+    return log.append(batch, history, now, push)
   }
 
   async push(channel: string, { pid, seq, body }: Omit<Entry, 'offset'>): Promise<number> {
@@ -45,7 +46,7 @@ export class MemorySession implements Session {
   async read(channel: string, origin: Origin, limit: number): Promise<Slice> {
     this.signal.throwIfAborted()
     const now = this.#clock.now()
-    const log = this.#store.log(channel)
+    const log = this.#store.log(channel, now)
     const { epoch } = log
     const slice = { epoch, chain: [{ epoch, offset: 0 }], top: log.top }
     if (origin === 'now') return { ...slice, after: log.top, gap: undefined, entries: [] }
