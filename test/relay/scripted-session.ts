@@ -15,6 +15,7 @@ export class ScriptedSession implements Session {
   readonly registry: Registry
   /** `channel: first–last` of each batch that was sent. */
   readonly sent: string[] = []
+  reads = 0
   replicas = 0
   /** What is refused while it is set. */
   refusal: string | undefined
@@ -53,6 +54,7 @@ export class ScriptedSession implements Session {
   }
 
   async read(channel: string, origin: Origin, limit: number): Promise<Slice> {
+    this.reads++
     if (this.refusal) throw new Refused(this.refusal)
     return this.#memory.read(channel, origin, limit)
   }

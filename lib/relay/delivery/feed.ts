@@ -16,6 +16,9 @@ export function positionOf([mark, ...trail]: Trail, seen: Seen | undefined, grac
   return { ...mark!, trail, seen: seen?.recent(2 * grace) ?? {} }
 }
 
+/** Milliseconds after which a log that is quiet is read again: Redis forgets what nobody asks for in ten minutes. */
+const RENEWAL = 240_000
+
 /** Who gets what the feed gets, as it comes. */
 export interface Follower {
   deliver(entry: Entry, message: Message | undefined): void
@@ -55,6 +58,7 @@ export class Feed {
   #missed: Pushed | undefined
   /** Counts the changes of its place. */
   #serial = 0
+  #touched = 0
   #position: { readonly serial: number; readonly value: Position } | undefined
 
   constructor(channel: string, fleeting: boolean, context: FeedContext) {
@@ -125,6 +129,14 @@ export class Feed {
     }
   }
 
+  /** Keeps a quiet log from being forgotten, after which its reader would be told of a gap. */
+  async renew(): Promise<void> {
+    const quiet = this.#context.clock.now() - this.#touched > RENEWAL
+    if (!quiet || this.#syncing || this.fleeting || !this.#session) return
+    this.#syncing = true
+    await this.#sync(this.#session)
+  }
+
   async #sync(session: Session): Promise<void> {
     if (this.fleeting) {
       if (this.#established) this.#lose({ from: 0, to: 0, reason: 'no-history' })
@@ -162,6 +174,7 @@ export class Feed {
     this.#chain = chain
     this.#offset = after
     this.#established = true
+    this.#touched = this.#context.clock.now()
     if (gap) this.#lose(gap)
     for (const entry of entries) this.#accept(entry)
   }
@@ -176,7 +189,8 @@ export class Feed {
     if (entry.offset > 0) this.#offset = entry.offset
     this.ring.push(entry)
     const { clock } = this.#context
-    if (!this.seen.take(entry.pid, entry.seq, clock.now())) return this.#context.repeated()
+    this.#touched = clock.now()
+    if (!this.seen.take(entry.pid, entry.seq, this.#touched)) return this.#context.repeated()
     if (this.followers.size === 0) return
     const message = messageOf(this.channel, this.#epoch, entry, () => clock.wallTime())
     for (const follower of this.followers) follower.deliver(entry, message)

@@ -1,9 +1,12 @@
+import { type Timer } from '../../core/clock.ts'
 import { type Pushed } from '../session/entry.ts'
 import { type Message } from '../session/message.ts'
 import { type Session } from '../session/session.ts'
 import { Feed, type FeedContext } from './feed.ts'
 import { type SubscribeOptions, Subscription, type SubscriptionContext } from './subscription.ts'
 
+/** Milliseconds between two looks for quiet feeds. */
+const ROUND = 30_000
 /** Feeds that begin at the same time in a new session. */
 const ABREAST = 512
 
@@ -20,6 +23,7 @@ export class Feeds {
   readonly #feeds = new Map<string, { feed: Feed; subscriptions: Set<Subscription> }>()
   readonly #subscriptionContext: SubscriptionContext
   #session: Session | undefined
+  #round: Timer | undefined
 
   constructor(context: FeedsContext) {
     this.#context = context
@@ -62,14 +66,15 @@ export class Feeds {
 
   async begin(session: Session): Promise<void> {
     this.#session = session
-    const feeds = [...this.#feeds.values()].map(({ feed }) => feed)
+    this.#round?.cancel()
     // Those that join meanwhile begin by themselves.
-    for (let start = 0; start < feeds.length && this.#session === session; start += ABREAST) {
-      await Promise.all(feeds.slice(start, start + ABREAST).map((feed) => this.#begin(feed, session)))
-    }
+    await this.#each(session, (feed) => feed.begin(session))
+    this.#schedule(session)
   }
 
   close(): void {
+    this.#round?.cancel()
+    this.#session = undefined
     for (const { subscriptions } of [...this.#feeds.values()])
       for (const subscription of subscriptions) subscription.close()
   }
@@ -88,13 +93,27 @@ export class Feeds {
     })
     const opened = { feed, subscriptions }
     this.#feeds.set(channel, opened)
-    if (this.#session) void this.#begin(feed, this.#session)
+    if (this.#session) void feed.begin(this.#session)
     return opened
   }
 
-  async #begin(feed: Feed, session: Session): Promise<void> {
-    // It may have been closed while others began.
-    if (this.#feeds.get(feed.channel)?.feed === feed && !session.signal.aborted) await feed.begin(session)
+  #schedule(session: Session): void {
+    if (this.#session !== session || session.signal.aborted) return
+    this.#round = this.#context.clock.schedule(ROUND, () => {
+      void this.#each(session, (feed) => feed.renew()).then(() => this.#schedule(session))
+    })
+  }
+
+  /** Some at a time, while the session lasts. */
+  async #each(session: Session, act: (feed: Feed) => Promise<void>): Promise<void> {
+    const feeds = [...this.#feeds.values()].map(({ feed }) => feed)
+    for (let start = 0; start < feeds.length && this.#session === session; start += ABREAST) {
+      // Some may have been closed while others were served.
+      const open = feeds
+        .slice(start, start + ABREAST)
+        .filter((feed) => this.#feeds.get(feed.channel)?.feed === feed)
+      await Promise.all(open.map(act))
+    }
   }
 
   #leave(subscription: Subscription): void {

@@ -43,6 +43,10 @@ export class MemoryStore {
     return listeners?.size ?? 0
   }
 
+  listeners(channel: string): number {
+    return this.#listeners.get(channel)?.size ?? 0
+  }
+
   /** As when a Redis is wiped. */
   clear(): void {
     this.#logs.clear()
