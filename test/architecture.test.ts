@@ -25,6 +25,7 @@ const RELAY_LAYERS = [
   ['core'],
   ['relay/session'],
   ['relay/memory', 'relay/redis', 'relay/delivery', 'relay/presence'],
+  ['relay/sockets'],
   ['relay'],
   ['relay/socket-io'],
 ]

@@ -1,8 +1,13 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Payload } from './session/envelope.ts'
 import { type SubscribeOptions } from './delivery/subscription.ts'
 import { type HistoryOptions } from './options.ts'
 import { type Message } from './session/message.ts'
+import { type Presence } from './presence/presence.ts'
 import { type Position } from './session/position.ts'
+import { type Owner } from './session/registry.ts'
+import { type AttachOptions, type Attachment } from './sockets/attachment.ts'
+import { type RelaySocket } from './sockets/socket.ts'
 
 /**
  * Joins the nodes of an application: what is published on one of them reaches every subscriber on all of them. A change of
@@ -20,8 +25,26 @@ export interface Relay {
   subscribe(channel: string, listener: (message: Message) => void, options?: SubscribeOptions): Subscription
   /** The same with other history, for what is published and read through it: every node must give it the same one. */
   channel(name: string, options?: { history?: HistoryOptions }): Channel
-  /** To the node that holds the client, by {@link attach} or {@link client}. */
+  /** To the nodes that the client is connected to, by {@link attach}. */
   sendTo(clientId: string, data: Payload, options?: SendOptions): Promise<Sent>
+  /** Who is in a room, on all nodes together. */
+  presence(room: string): Presence
+  /**
+   * The newest connection of a client, by {@link attach}; `null` when it has none, or when its node is dead.
+   * @throws WslbError `WSLB_RELAY_AWAY` when there is no master for half a minute; `WSLB_CLOSED`
+   */
+  locate(clientId: string): Promise<Owner | null>
+  /**
+   * Gives a socket what its client subscribes to and what is sent to the client, until the socket closes. This is the
+   * connection of the client from now on; an older one, of any node, is told.
+   * @throws ConfigError without a client id; WslbError `WSLB_CLOSED`
+   */
+  attach(socket: RelaySocket, options: AttachOptions): Attachment
+  /**
+   * Answers `GET /relay/health`, with the status as JSON: 200, and 503 once the relay is closed. With `?ready` 503 also
+   * while it is not `ready`. @returns whether the request was for it
+   */
+  handleHealth(request: IncomingMessage, response: ServerResponse): boolean
   status(): RelayStatus
   /** Publishes that wait are sent for at most `drainMs` milliseconds, then rejected. Idempotent. @default drainMs 0 */
   close(options?: { drainMs?: number }): Promise<void>
@@ -101,4 +124,6 @@ export interface RelayStatus {
   readonly gaps: number
   readonly dup: number
   readonly rewinds: number
+  /** Epoch → how many nodes, this one included, said last that they are on it. */
+  readonly epochsInUseByPeers: Readonly<Record<string, number>>
 }

@@ -1,10 +1,14 @@
-import { ConfigError, type WslbError } from '../core/errors.ts'
+import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type WslbError } from '../core/errors.ts'
 import { Feeds } from './delivery/feeds.ts'
 import { Outbox, relayClosed } from './delivery/outbox.ts'
 import { fleetingPid } from './delivery/lane.ts'
+import { answerHealth } from './health.ts'
 import { MemoryStore } from './memory/memory-store.ts'
 import { MemoryTransport } from './memory/memory-transport.ts'
 import { type RelayOptions } from './options.ts'
+import { Attendance } from './presence/attendance.ts'
+import { type Presence } from './presence/presence.ts'
 import {
   type Channel,
   type Published,
@@ -20,11 +24,15 @@ import { type ResolvedOptions, resolveHistory, resolveOptions } from './resolve-
 import { type History } from './session/entry.ts'
 import { type Payload, seal } from './session/envelope.ts'
 import { messageId, type Message } from './session/message.ts'
+import { channelNamed, named, RESERVED } from './session/names.ts'
+import { type Owner } from './session/registry.ts'
 import { type Session, type Transport } from './session/session.ts'
+import { type AttachOptions, Attachment } from './sockets/attachment.ts'
+import { type RelaySocket } from './sockets/socket.ts'
 import { type SubscribeOptions } from './delivery/subscription.ts'
 
-/** Channels that are the relay's own begin with it. */
-const RESERVED = '@'
+/** Of the channels that are the relay's own. */
+const OWN_HISTORY: History = { length: 1_000, ttl: 120_000 }
 
 /**
  * Opens at once; nothing is thrown for a Redis that is away, see {@link Relay.status}.
@@ -49,6 +57,7 @@ class JoinedRelay implements Relay {
   readonly #transport: Transport
   readonly #outbox: Outbox
   readonly #feeds: Feeds
+  readonly #attendance: Attendance
   readonly #ready: Promise<void>
   #settleReady!: { resolve: () => void; reject: (error: WslbError) => void }
   #session: Session | undefined
@@ -66,8 +75,17 @@ class JoinedRelay implements Relay {
       clock,
       grace: limits.grace,
       established: (channel) => this.#outbox.wake(channel),
-      failed: (error, channel) =>
-        options.log?.error({ err: error, channel }, 'a listener of the relay failed'),
+      failed: this.#failed,
+    })
+    this.#attendance = new Attendance({
+      nodeId: this.nodeId,
+      clock,
+      random: options.random,
+      bus: {
+        publish: (channel, data, how) => this.#publish(channel, data, OWN_HISTORY, how),
+        subscribe: (channel, listener, onGap) => this.#feeds.subscribe(channel, false, listener, { onGap }),
+        failed: this.#failed,
+      },
     })
     const open = (channel: string) => !this.#feeds.isOpening(channel)
     this.#outbox = new Outbox({ pid: this.#pid, clock, limits, open })
@@ -91,7 +109,7 @@ class JoinedRelay implements Relay {
   }
 
   channel(name: string, { history }: { history?: RelayOptions['history'] } = {}): Channel {
-    named(name)
+    channelNamed(name)
     const kept = history ? resolveHistory('history', history, this.#options.history) : this.#options.history
     return {
       name,
@@ -109,6 +127,37 @@ class JoinedRelay implements Relay {
     return this.#publish(clientChannel(clientId), data, kept, options)
   }
 
+  presence(room: string): Presence {
+    return this.#attendance.presence(named('room', room))
+  }
+
+  async locate(clientId: string): Promise<Owner | null> {
+    return (await this.#attendance.locate(clientId)) ?? null
+  }
+
+  attach(socket: RelaySocket, options: AttachOptions): Attachment {
+    if (this.#closing) throw relayClosed()
+    const clientId = named('clientId', options.clientId)
+    const ownChannel = clientChannel(clientId)
+    const { rooms } = this.#attendance
+    return new Attachment(socket, options, {
+      clock: this.#options.clock,
+      ownChannel,
+      subscribe: (channel, listener, how) =>
+        channel === ownChannel
+          ? this.#feeds.subscribe(channel, false, listener, how)
+          : this.subscribe(channel, listener, how),
+      hold: (onReplaced) => this.#attendance.hold(clientId, onReplaced),
+      join: (room, info, holder) => rooms.join(room, clientId, info, holder),
+      leave: (room, holder) => rooms.leave(room, clientId, holder),
+      failed: this.#failed,
+    })
+  }
+
+  handleHealth(request: IncomingMessage, response: ServerResponse): boolean {
+    return answerHealth(request, response, this.status())
+  }
+
   status(): RelayStatus {
     const { nodeId } = this
     const session = this.#session?.signal.aborted ? undefined : this.#session
@@ -124,6 +173,7 @@ class JoinedRelay implements Relay {
       outbox: this.#outbox.status,
       subscriptions: this.#feeds.subscriptions,
       ...this.#feeds.counts,
+      epochsInUseByPeers: this.#attendance.epochs,
     }
   }
 
@@ -164,8 +214,13 @@ class JoinedRelay implements Relay {
     this.#session = session
     this.#outbox.begin(session)
     void this.#feeds.begin(session)
+    this.#attendance.begin(session)
     this.#settleReady.resolve()
     this.#options.log?.info({ master: session.address, epoch: session.epoch }, 'relay ready')
+  }
+
+  readonly #failed = (error: unknown, channel: string): void => {
+    this.#options.log?.error({ err: error, channel }, 'a listener of the relay failed')
   }
 
   #tell(error: WslbError | undefined): void {
@@ -181,15 +236,9 @@ class JoinedRelay implements Relay {
 
   async #close(drain: number): Promise<void> {
     await this.#outbox.close(drain)
+    await this.#attendance.close(relayClosed())
     this.#feeds.close()
     await this.#transport.close()
     this.#settleReady.reject(relayClosed())
   }
-}
-
-/** @throws ConfigError for a name that cannot be a channel's */
-function named(channel: string): string {
-  if (typeof channel === 'string' && channel !== '' && !channel.startsWith(RESERVED)) return channel
-  const message = `${JSON.stringify(channel)} is no name of a channel: a text that does not begin with ${RESERVED}`
-  throw new ConfigError([{ path: 'channel', message }])
 }

@@ -19,6 +19,7 @@ export interface ResolvedOptions {
 
 const DEFAULT_HISTORY: History = { length: 1_000, ttl: 120_000 }
 const DEFAULT_LEASE = 2_000
+const NODE_ID = /^[\w.:@-]{1,64}$/
 
 /** @throws ConfigError with everything that is wrong */
 export function resolveOptions(options: RelayOptions): ResolvedOptions {
@@ -44,9 +45,9 @@ export function resolveOptions(options: RelayOptions): ResolvedOptions {
   if (maxBytes * 2 > outboxBytes) {
     problems.push({ path: 'publish.outboxBytes', message: 'has to hold two messages of publish.maxBytes' })
   }
-  const { nodeId = crypto.randomUUID(), prefix = 'w' } = options
-  if (typeof nodeId !== 'string' || nodeId === '')
-    problems.push({ path: 'nodeId', message: 'expected a text' })
+  const { nodeId = shortId(), prefix = 'w' } = options
+  if (typeof nodeId !== 'string' || !NODE_ID.test(nodeId))
+    problems.push({ path: 'nodeId', message: 'expected up to 64 letters, digits, or any of . _ : @ -' })
   if (typeof prefix !== 'string' || prefix === '')
     problems.push({ path: 'prefix', message: 'expected a text' })
   const history = resolveHistory('history', options.history, DEFAULT_HISTORY, problems)
@@ -68,6 +69,11 @@ export function resolveOptions(options: RelayOptions): ResolvedOptions {
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return resolved
+}
+
+/** It stands in the registry once for each client. */
+function shortId(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(9))).toString('base64url')
 }
 
 /** @throws ConfigError when no `problems` are given to add to */

@@ -69,7 +69,8 @@ export class Subscription implements Follower {
     // Nobody has to wait for it.
     this.ready.catch(() => {})
     feed.ring.hold()
-    this.advance()
+    // A listener may use what subscribe() returns.
+    queueMicrotask(() => this.advance())
   }
 
   /** After the last message whose listener was called; `undefined` until the beginning is known. */

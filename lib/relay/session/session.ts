@@ -25,9 +25,10 @@ export interface Slice {
 /**
  * `trimmed`: more has been published than is kept; `expired`: it was kept for its time; `unknown-epoch`: the log is not
  * the one that the reader has read, e.g. Redis was wiped; `no-history`: the channel keeps nothing, and the reader was away;
- * `overrun`: the reader is slower than what is published.
+ * `overrun`: the reader is slower than what is published; `bad-token`: a client has said where it stood in a way that
+ * nobody can make sense of.
  */
-export type GapReason = 'trimmed' | 'expired' | 'unknown-epoch' | 'no-history' | 'overrun'
+export type GapReason = 'trimmed' | 'expired' | 'unknown-epoch' | 'no-history' | 'overrun' | 'bad-token'
 
 export interface Gap {
   readonly from: number
