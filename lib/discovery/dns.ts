@@ -5,7 +5,7 @@ import { sleep } from '../core/sleep.ts'
 import { type Discovered } from './discovered.ts'
 import { byAddress, byService, type DnsResolver, type Found } from './dns-lookup.ts'
 import { type DnsName, dnsTarget, type ServiceName } from './dns-target.ts'
-import { inTime } from './in-time.ts'
+import { inTime } from '../core/in-time.ts'
 import { period } from './period.ts'
 import { type SourceContext, type SourceOf } from './source.ts'
 

@@ -2,7 +2,7 @@ import { assertOptions } from '../core/assert-options.ts'
 import { type Duration } from '../core/duration.ts'
 import { sleep } from '../core/sleep.ts'
 import { untilAborted } from '../core/until-aborted.ts'
-import { inTime } from './in-time.ts'
+import { inTime } from '../core/in-time.ts'
 import { period } from './period.ts'
 import { type SourceContext, type SourceOf } from './source.ts'
 

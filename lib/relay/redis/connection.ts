@@ -6,7 +6,7 @@ export interface Connection {
   readonly signal: AbortSignal
   /** Sends at once, in the order of the calls. Rejects with a {@link ReplyError} for an error of the server. */
   command(args: readonly (string | Buffer)[]): Promise<Reply>
-  /** Settles when the server has confirmed it. */
+  /** Settles when the server has confirmed it. The listener must not throw. */
   subscribe(channel: string, listener: (message: Buffer) => void): Promise<void>
   unsubscribe(channel: string): Promise<void>
   /** At once. */
@@ -28,6 +28,7 @@ export interface ConnectionOptions {
   readonly username?: string | undefined
   readonly password?: string | undefined
   readonly db?: number | undefined
+  /** Options of `tls.connect()`; without them there is no TLS. */
   readonly tls?: object | undefined
   /** Milliseconds for TCP and TLS. */
   readonly connectTimeout: number

@@ -1,5 +1,5 @@
-import { type Clock } from '../core/clock.ts'
-import { untilAborted } from '../core/until-aborted.ts'
+import { type Clock } from './clock.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /**
  * Does one thing for so many milliseconds at most. What does not end by the signal it is given goes on unheard.

@@ -1,0 +1,155 @@
+import { script } from '../session/evaluator.ts'
+
+/** Seconds for which publishers and ids are remembered. Longer than any publisher repeats a message. */
+const REMEMBERED = 600
+/** What is known of a log outlives its entries so many times. */
+const LIVES = 10
+/** Epochs that are known of a log. */
+const CHAIN = 16
+/** Entries among which a repeated one is looked for. */
+const LOOK_BACK = 256
+/** Entries that are read from the stream at once. */
+const STEP = 32
+
+/**
+ * Begins both scripts: the log enters the epoch of the session, if it is another one.
+ *
+ * `s` is the epoch of the last session, `e` that of the log, `o` its last offset, `h` the chain of its epochs, each with the
+ * offset it began behind, `n` how many entries are kept. What an older master had beyond that offset did not get here.
+ */
+const TURN = `
+local meta, log, epoch, fence = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local known = redis.call('HMGET', meta, 's', 'e', 'o')
+local session, label, top = known[1], known[2], tonumber(known[3] or 0)
+if session ~= epoch then
+  local chain = ''
+  if session then
+    local term, reached = tonumber(string.match(epoch, '^%d+')), tonumber(string.match(session, '^%d+'))
+    if fence == '1' and term < reached then
+      return redis.error_reply('FENCED the log is in epoch ' .. session .. ' already, ' .. epoch .. ' is over')
+    end
+    local links = {}
+    for link in string.gmatch(redis.call('HGET', meta, 'h'), '[^,]+') do links[#links + 1] = link end
+    chain = table.concat(links, ',', math.max(1, #links - ${CHAIN - 2})) .. ','
+  end
+  local time = redis.call('TIME')
+  label = string.format('%s.%x%05x', epoch, time[1], time[2])
+  redis.call('HSET', meta, 's', epoch, 'e', label, 'o', top, 'h', chain .. label .. ':' .. top)
+  if not session then
+    redis.call('EXPIRE', meta, ${REMEMBERED})
+    redis.call('DEL', log)
+  end
+end
+`
+
+/**
+ * KEYS: meta, log, publisher, then the key of each id.
+ * ARGV: epoch, fence, pid, floor, number of the first entry, history length, history ttl, channel to publish to, for each
+ * entry `1` if it has an id and `0` if not, then the bodies.
+ *
+ * Answers the last number of the publisher if there is a hole, else the epoch of the log, the receivers, and for each entry
+ * its offset: negative or 0 if it stands there already.
+ */
+export const APPEND = script(`${TURN}
+local pid, floor, first, length, ttl = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local last = tonumber(redis.call('GET', KEYS[3]) or 0)
+-- Or the publisher would believe that what was refused before is a duplicate of what came after it.
+if first > math.max(last, floor - 1) + 1 then return last end
+
+local found
+local function repeated(seq)
+  if not found then
+    found = {}
+    for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-', 'COUNT', ${LOOK_BACK})) do
+      found[entry[2][2]] = tonumber(string.match(entry[1], '^%d+'))
+    end
+  end
+  return found[pid .. ':' .. seq] or 0
+end
+
+local flags, answer, frame, nextId = ARGV[9], { label, 0 }, { label .. '|' .. pid .. '|' }, 4
+for i = 1, #ARGV - 9 do
+  local seq, body, id, known = first + i - 1, ARGV[i + 9], nil, nil
+  if string.byte(flags, i) == 49 then
+    id, nextId = KEYS[nextId], nextId + 1
+    known = redis.call('GET', id)
+  end
+  if seq <= last then
+    answer[i + 2] = -repeated(seq)
+  elseif known then
+    answer[i + 2] = -tonumber(known)
+  else
+    top = top + 1
+    answer[i + 2] = top
+    if length > 0 then
+      redis.call('XADD', log, 'MAXLEN', '~', length, top .. '-0', 'i', pid .. ':' .. seq, 'd', body)
+    end
+    if id then redis.call('SET', id, top, 'EX', ${REMEMBERED}) end
+    frame[#frame + 1] = top .. '|' .. seq .. '|' .. #body .. '|' .. body
+  end
+end
+redis.call('SET', KEYS[3], math.max(last, first + #ARGV - 10), 'EX', ${REMEMBERED})
+redis.call('HSET', meta, 'o', top, 'n', length)
+redis.call('PEXPIRE', meta, math.max(ttl * ${LIVES}, ${REMEMBERED} * 1000))
+redis.call('PEXPIRE', log, ttl)
+if #frame > 1 then
+  answer[2] = redis.call('PUBLISH', ARGV[8], table.concat(frame))
+end
+return answer
+`)
+
+/**
+ * KEYS: meta, log.
+ * ARGV: epoch, fence, `now`, `start` or `trail`, entries at most, bytes at most, then epoch and offset of each mark.
+ *
+ * Answers the epoch of the log, the chain, the last offset, the offset it reads behind, first and last lost offset and
+ * reason of the gap (empty for none), the offset of the first entry, then `pid:seq` and body of each.
+ */
+export const READ = script(`${TURN}
+if redis.call('TTL', meta) < ${REMEMBERED} then redis.pcall('EXPIRE', meta, ${REMEMBERED}) end
+local chain, oldest = redis.call('HGET', meta, 'h'), redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+local first = oldest and tonumber(string.match(oldest[1], '^%d+')) or top + 1
+
+local after, lost, reason = nil, 0, ''
+if ARGV[3] == 'now' then
+  after = top
+elseif ARGV[3] == 'start' then
+  after = first - 1
+else
+  local boundaries = {}
+  for link, offset in string.gmatch(chain, '([^,]+):(%d+)') do
+    boundaries[#boundaries + 1] = { link, tonumber(offset) }
+  end
+  for i = 6, #ARGV, 2 do
+    for place, boundary in ipairs(boundaries) do
+      if boundary[1] == ARGV[i] then
+        -- What the reader has beyond the end of that epoch did not survive.
+        local offset, over = tonumber(ARGV[i + 1]), boundaries[place + 1]
+        if over then after = math.min(offset, over[2]) elseif offset <= top then after = offset end
+      end
+    end
+    if after then break end
+  end
+  if not after then
+    after, lost, reason = first - 1, 1, 'unknown-epoch'
+  elseif after + 1 < first then
+    local enough = redis.call('XLEN', log) >= tonumber(redis.call('HGET', meta, 'n') or 0)
+    lost, reason = after + 1, enough and 'trimmed' or 'expired'
+  end
+end
+
+local from, limit, bytes = math.max(after + 1, first), tonumber(ARGV[4]), tonumber(ARGV[5])
+local answer, count = { label, chain, top, after, lost, first - 1, reason, from }, 0
+while count < limit and bytes > 0 and ARGV[3] ~= 'now' do
+  local step = math.min(${STEP}, limit - count)
+  local part = redis.call('XRANGE', log, (from + count) .. '-0', '+', 'COUNT', step)
+  for _, entry in ipairs(part) do
+    answer[#answer + 1] = entry[2][2]
+    answer[#answer + 1] = entry[2][4]
+    bytes = bytes - #entry[2][4]
+  end
+  count = count + #part
+  if #part < step then break end
+end
+return answer
+`)

@@ -1,0 +1,49 @@
+import { type Clock, type Random } from '../../core/clock.ts'
+import { type Logger } from '../../core/logger.ts'
+import { type Evaluator } from '../session/evaluator.ts'
+import { type Registry } from '../session/registry.ts'
+import { type Transport } from '../session/session.ts'
+import { dial } from './dial.ts'
+import { Keys } from './keys.ts'
+import { placeOf } from './redis-access.ts'
+import { RedisSession } from './redis-session.ts'
+import { type RedisTarget } from './redis-target.ts'
+import { troubleWith } from './redis-trouble.ts'
+import { resolveTarget, type SingleTarget } from './resolve-target.ts'
+import { SessionLoop } from './session-loop.ts'
+
+export interface RedisTransportOptions {
+  /** What all keys begin with. */
+  readonly prefix: string
+  /** Milliseconds; `undefined` for no lease. Only with Sentinel. */
+  readonly lease: number | undefined
+  readonly clock: Clock
+  readonly random: Random
+  readonly log?: Logger | undefined
+  /** Of a session, by scripts. */
+  readonly registry: (evaluator: Evaluator) => Registry
+}
+
+/** @throws ConfigError with all that is wrong with the target */
+export function redisTransport(target: RedisTarget, options: RedisTransportOptions): Transport {
+  return singleTransport(resolveTarget(target) as SingleTarget, options)
+}
+
+function singleTransport({ address, access }: SingleTarget, options: RedisTransportOptions): Transport {
+  const { clock, random, prefix, registry } = options
+  const keys = new Keys(prefix, access.db)
+  const place = placeOf(address)
+  return new SessionLoop({
+    kind: 'redis',
+    clock,
+    random,
+    async begin(events, signal) {
+      const pair = await dial(access, address, { clock, signal }).catch((error: unknown) => {
+        throw troubleWith(place, error)
+      })
+      // Nobody counts the terms of a single master, so that none is refused.
+      const term = { term: 0, fenced: false, leaseLeft: () => Infinity }
+      return new RedisSession(pair, { ...term, address: place, keys, clock, events, registry })
+    },
+  })
+}
