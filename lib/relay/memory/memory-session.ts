@@ -60,6 +60,7 @@ export class MemorySession implements Session {
   }
 
   async listen(channel: string): Promise<void> {
+    this.signal.throwIfAborted()
     if (this.#listeners.has(channel)) return
     // Whoever publishes does not meet its listeners inside the call.
     const listener = (entry: Pushed) =>
@@ -77,6 +78,7 @@ export class MemorySession implements Session {
   }
 
   async confirm(): Promise<number> {
+    this.signal.throwIfAborted()
     return 0
   }
 

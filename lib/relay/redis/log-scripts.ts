@@ -110,7 +110,7 @@ if redis.call('TTL', meta) < ${REMEMBERED} then redis.pcall('EXPIRE', meta, ${RE
 local chain, oldest = redis.call('HGET', meta, 'h'), redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
 local first = oldest and tonumber(string.match(oldest[1], '^%d+')) or top + 1
 
-local after, lost, reason = nil, 0, ''
+local after, lost, last, reason = nil, 0, 0, ''
 if ARGV[3] == 'now' then
   after = top
 elseif ARGV[3] == 'start' then
@@ -131,15 +131,15 @@ else
     if after then break end
   end
   if not after then
-    after, lost, reason = first - 1, 1, 'unknown-epoch'
+    after, reason = first - 1, 'unknown-epoch'
   elseif after + 1 < first then
     local enough = redis.call('XLEN', log) >= tonumber(redis.call('HGET', meta, 'n') or 0)
-    lost, reason = after + 1, enough and 'trimmed' or 'expired'
+    lost, last, reason = after + 1, first - 1, enough and 'trimmed' or 'expired'
   end
 end
 
 local from, limit, bytes = math.max(after + 1, first), tonumber(ARGV[4]), tonumber(ARGV[5])
-local answer, count = { label, chain, top, after, lost, first - 1, reason, from }, 0
+local answer, count = { label, chain, top, after, lost, last, reason, from }, 0
 while count < limit and bytes > 0 and ARGV[3] ~= 'now' do
   local step = math.min(${STEP}, limit - count)
   local part = redis.call('XRANGE', log, (from + count) .. '-0', '+', 'COUNT', step)
