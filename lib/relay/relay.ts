@@ -9,6 +9,7 @@ import { MemoryTransport } from './memory/memory-transport.ts'
 import { type RelayOptions } from './options.ts'
 import { Attendance } from './presence/attendance.ts'
 import { type Presence } from './presence/presence.ts'
+import { redisTransport } from './redis/redis-transport.ts'
 import {
   type Channel,
   type Published,
@@ -40,7 +41,9 @@ const OWN_HISTORY: History = { length: 1_000, ttl: 120_000 }
  */
 export function createRelay(options: RelayOptions = {}): Relay {
   const resolved = resolveOptions(options)
-  const transport = new MemoryTransport(options.memory ?? new MemoryStore(), resolved.clock)
+  const transport = options.redis
+    ? redisTransport(options.redis, resolved)
+    : new MemoryTransport(options.memory ?? new MemoryStore(), resolved.clock)
   return new JoinedRelay(resolved, transport)
 }
 

@@ -3,33 +3,33 @@
  * after the last brace has none, so no two channels share a key, whatever they are called.
  */
 export class Keys {
-  readonly #prefix: string
+  readonly prefix: string
   readonly #pushes: string
 
   /** @param db pub/sub knows no databases, so that the channels must differ */
   constructor(prefix: string, db: number) {
-    this.#prefix = prefix
+    this.prefix = prefix
     this.#pushes = db === 0 ? prefix : `${prefix}@${db}`
   }
 
   /** Hash: what is known of the log. */
   meta(channel: string): string {
-    return `${this.#prefix}:{${channel}}:m`
+    return `${this.prefix}:{${channel}}:m`
   }
 
   /** Stream: the log. */
   log(channel: string): string {
-    return `${this.#prefix}:{${channel}}:l`
+    return `${this.prefix}:{${channel}}:l`
   }
 
   /** String: the number of the last message of a publisher. */
   publisher(channel: string, pid: string): string {
-    return `${this.#prefix}:{${channel}}:p:${pid}`
+    return `${this.prefix}:{${channel}}:p:${pid}`
   }
 
   /** String: the offset of what was appended under an id of the application. */
   id(channel: string, id: string): string {
-    return `${this.#prefix}:{${channel}}:i:${encodeURIComponent(id)}`
+    return `${this.prefix}:{${channel}}:i:${encodeURIComponent(id)}`
   }
 
   /** What is pushed is published here. */
@@ -39,6 +39,6 @@ export class Keys {
 
   /** String: written so that replicas have something to confirm. */
   heartbeat(session: string): string {
-    return `${this.#prefix}:hb:${session}`
+    return `${this.prefix}:hb:${session}`
   }
 }

@@ -13,6 +13,7 @@ import { type Keys } from './keys.ts'
 import { APPEND, READ } from './log-scripts.ts'
 import { appendedOf, appendOf, readOf, sliceOf } from './log-replies.ts'
 import { frameOf, readFrame } from './push-frame.ts'
+import { RedisRegistry } from './redis-registry.ts'
 import { Refusals } from './refusals.ts'
 import { serverWords, troubleWith } from './redis-trouble.ts'
 
@@ -28,7 +29,6 @@ export interface RedisSessionOptions {
   readonly keys: Keys
   readonly clock: Clock
   readonly events: SessionEvents
-  readonly registry: (evaluator: Evaluator) => Registry
   readonly leaseLeft: () => number
 }
 
@@ -48,11 +48,11 @@ export class RedisSession implements Session, Evaluator {
   readonly #refusals: Refusals
 
   constructor({ data, control, runId }: Pair, options: RedisSessionOptions) {
-    const { term, fenced, address, keys, clock, events, registry } = options
+    const { term, fenced, address, keys, clock, events } = options
     this.epoch = `${term}x${runId}`
     this.address = address
     this.signal = this.#over.signal
-    this.registry = registry(this)
+    this.registry = new RedisRegistry(this, keys.prefix)
     this.#options = options
     this.#fence = fenced ? '1' : '0'
     this.#data = data

@@ -1,7 +1,5 @@
 import { type Clock, type Random } from '../../core/clock.ts'
 import { type Logger } from '../../core/logger.ts'
-import { type Evaluator } from '../session/evaluator.ts'
-import { type Registry } from '../session/registry.ts'
 import { type Transport } from '../session/session.ts'
 import { dial } from './dial.ts'
 import { Keys } from './keys.ts'
@@ -20,8 +18,6 @@ export interface RedisTransportOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log?: Logger | undefined
-  /** Of a session, by scripts. */
-  readonly registry: (evaluator: Evaluator) => Registry
 }
 
 /** @throws ConfigError with all that is wrong with the target */
@@ -30,7 +26,7 @@ export function redisTransport(target: RedisTarget, options: RedisTransportOptio
 }
 
 function singleTransport({ address, access }: SingleTarget, options: RedisTransportOptions): Transport {
-  const { clock, random, prefix, registry } = options
+  const { clock, random, prefix } = options
   const keys = new Keys(prefix, access.db)
   const place = placeOf(address)
   return new SessionLoop({
@@ -43,7 +39,7 @@ function singleTransport({ address, access }: SingleTarget, options: RedisTransp
       })
       // Nobody counts the terms of a single master, so that none is refused.
       const term = { term: 0, fenced: false, leaseLeft: () => Infinity }
-      return new RedisSession(pair, { ...term, address: place, keys, clock, events, registry })
+      return new RedisSession(pair, { ...term, address: place, keys, clock, events })
     },
   })
 }

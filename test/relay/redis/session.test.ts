@@ -13,7 +13,7 @@ sessionContract(() => {
     transport: () =>
       redisTransport(
         { url: server.url },
-        { prefix, lease: undefined, clock: systemClock, random: Math.random, registry: () => ({}) as never },
+        { prefix, lease: undefined, clock: systemClock, random: Math.random },
       ),
   }
 })
