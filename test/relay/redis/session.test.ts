@@ -2,9 +2,9 @@ import t from 'tap'
 import { systemClock } from '../../../lib/core/clock.ts'
 import { redisTransport } from '../../../lib/relay/redis/redis-transport.ts'
 import { sessionContract } from '../../contract/session.ts'
-import { RedisServer } from '../../support/redis-server.ts'
+import { startRedis } from '../../support/redis-server.ts'
 
-const server = await RedisServer.start(t)
+const server = await startRedis(t)
 let prefixes = 0
 
 sessionContract(() => {
