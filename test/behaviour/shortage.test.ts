@@ -40,7 +40,7 @@ t.test('without file descriptors it refuses, blames no backend, and recovers by 
   const url = `http://127.0.0.1:${port}`
   t.equal((await ask(url)).body, 'ok')
 
-  const clients = await Promise.all(Array.from({ length: 450 }, () => rawClient(t, port)))
+  const clients = await Promise.all(Array.from({ length: 340 }, () => rawClient(t, port)))
   for (const client of clients) client.send('GET / HTTP/1.1\r\nHost: example.test\r\n\r\n')
   await until(
     () => clients.some(({ received, ended }) => received.includes(' 503 ') || (ended && received === '')),
