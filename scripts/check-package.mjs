@@ -12,7 +12,10 @@ const temporary = mkdtempSync(join(tmpdir(), 'wslb-package-'))
 
 const CONSUMER = `
 import { createServer } from 'node:http'
+import { Server } from 'socket.io'
 import { registerBackend, type Registration } from 'wslb/register'
+import { createRelay } from 'wslb/relay'
+import { createAdapter } from 'wslb/relay/socket.io'
 import { createBalancer, defineConfig, loadConfig, WslbError, type Config, type Plan } from 'wslb'
 
 const config = defineConfig({ listen: 0, backends: ['http://127.0.0.1:1', { id: 'b', url: 'http://127.0.0.1:2' }] })
@@ -30,6 +33,8 @@ export async function run(): Promise<Plan> {
 }
 
 export const register = (url: string): Registration => registerBackend({ redis: 'redis://127.0.0.1', url })
+
+export const io = new Server({ adapter: createAdapter(createRelay(), { onGap: 'keep' }) })
 
 const embedded = createBalancer(config)
 createServer((request, response) => {
@@ -119,10 +124,10 @@ try {
   const first = join(temporary, 'first')
   mkdirSync(first)
   writeFileSync(join(first, 'package.json'), '{}')
-  const types = `@types/node@${devDependencies['@types/node']}`
+  const others = ['@types/node', 'socket.io'].map((name) => `${name}@${devDependencies[name]}`)
   const installed = run(
     'npm',
-    ['install', '--no-audit', '--no-fund', join(temporary, filename), types],
+    ['install', '--no-audit', '--no-fund', join(temporary, filename), ...others],
     first,
   )
   if (!check('npm install of the package', installed.ok, installed.output)) throw new Error('nothing to run')

@@ -10,7 +10,7 @@ export function fleetingPid(pid: string): string {
 }
 
 /** What is sent together at most. */
-const BATCH = 512
+const BATCH = 128
 const BATCH_BYTES = 256 << 10
 /** Milliseconds until what the server refused is tried again: doubled each time. */
 const FIRST_PAUSE = 50
@@ -67,11 +67,12 @@ export class Lane {
     return this.#next
   }
 
-  push(pending: Pending): void {
-    pending.seq = this.#next++
-    pending.lane = this
-    this.#queue.push(pending)
+  /** @returns the number that it got */
+  push(message: Omit<Pending, 'seq'>): number {
+    const seq = this.#next++
+    this.#queue.push({ ...message, seq })
     this.wake()
+    return seq
   }
 
   /** Another master: it gets everything that is kept, in order. The same one again: only what it has not answered. */
@@ -82,6 +83,7 @@ export class Lane {
     if (session.epoch !== this.#epoch) {
       this.#epoch = session.epoch
       this.#sent = 0
+      for (const pending of this.#queue) pending.placed = undefined
     }
     this.wake()
     return this.#queue.slice(0, this.#sent)
@@ -156,7 +158,7 @@ export class Lane {
 
   #keep(batch: readonly Pending[], { epoch, placed }: Appended & { status: 'placed' }): void {
     batch.forEach((pending, index) => {
-      pending.place(placed[index]!, epoch)
+      pending.placed = { ...placed[index]!, epoch }
       this.#sent++
       this.#context.placed(this, pending)
     })
