@@ -15,6 +15,9 @@ export class Network {
   readonly #t: Scope
   readonly #members: string[] = []
   readonly #proxies = new Map<string, TcpProxy>()
+  /** Port of the proxy → member. */
+  readonly #exposed = new Map<number, string>()
+  readonly #ways: { readonly node: string; readonly server: string; readonly proxy: TcpProxy }[] = []
   readonly #directions = new Map<string, Direction>()
 
   constructor(t: Scope) {
@@ -25,6 +28,7 @@ export class Network {
   async expose(member: string, port: number): Promise<number> {
     const proxy = await TcpProxy.start(this.#t, port)
     this.#proxies.set(member, proxy)
+    this.#exposed.set(proxy.port, member)
     this.#shape()
     return proxy.port
   }
@@ -33,6 +37,21 @@ export class Network {
   source(member: string): string {
     if (!this.#members.includes(member)) this.#members.push(member)
     return `127.77.0.${this.#members.indexOf(member) + 1}`
+  }
+
+  /** Proxies of its own for a node, which cannot choose the address that it connects from. @returns port → port of the proxy */
+  async ways(
+    node: string,
+    members: readonly { readonly port: number; readonly exposedPort: number }[],
+  ): Promise<Record<number, number>> {
+    const ways: Record<number, number> = {}
+    for (const { port, exposedPort } of members) {
+      const proxy = await TcpProxy.start(this.#t, port)
+      this.#ways.push({ node, proxy, server: this.#exposed.get(exposedPort)! })
+      ways[exposedPort] = proxy.port
+    }
+    this.#shape()
+    return ways
   }
 
   /** What the one side sends does not reach the other, whoever has opened the connection. */
@@ -63,11 +82,18 @@ export class Network {
   }
 
   #shape(): void {
-    for (const [server, proxy] of this.#proxies) proxy.shape((source) => this.#link(source, server))
+    for (const [server, proxy] of this.#proxies) {
+      proxy.shape((source) =>
+        this.#link(
+          this.#members.find((member) => this.source(member) === source),
+          server,
+        ),
+      )
+    }
+    for (const { node, server, proxy } of this.#ways) proxy.shape(() => this.#link(node, server))
   }
 
-  #link(source: string, server: string): Link {
-    const client = this.#members.find((member) => this.source(member) === source)
+  #link(client: string | undefined, server: string): Link {
     const direction = (from?: string, to?: string) => this.#directions.get(`${from} ${to}`) ?? {}
     return { up: direction(client, server), down: direction(server, client) }
   }

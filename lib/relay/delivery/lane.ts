@@ -10,7 +10,7 @@ export function fleetingPid(pid: string): string {
 }
 
 /** What is sent together at most. */
-const BATCH = 128
+const BATCH = 512
 const BATCH_BYTES = 256 << 10
 /** Milliseconds until what the server refused is tried again: doubled each time. */
 const FIRST_PAUSE = 50
@@ -67,12 +67,11 @@ export class Lane {
     return this.#next
   }
 
-  /** @returns the number that it got */
-  push(message: Omit<Pending, 'seq'>): number {
-    const seq = this.#next++
-    this.#queue.push({ ...message, seq })
+  push(pending: Pending): void {
+    pending.seq = this.#next++
+    pending.lane = this
+    this.#queue.push(pending)
     this.wake()
-    return seq
   }
 
   /** Another master: it gets everything that is kept, in order. The same one again: only what it has not answered. */
@@ -83,7 +82,6 @@ export class Lane {
     if (session.epoch !== this.#epoch) {
       this.#epoch = session.epoch
       this.#sent = 0
-      for (const pending of this.#queue) pending.placed = undefined
     }
     this.wake()
     return this.#queue.slice(0, this.#sent)
@@ -158,7 +156,7 @@ export class Lane {
 
   #keep(batch: readonly Pending[], { epoch, placed }: Appended & { status: 'placed' }): void {
     batch.forEach((pending, index) => {
-      pending.placed = { ...placed[index]!, epoch }
+      pending.place(placed[index]!, epoch)
       this.#sent++
       this.#context.placed(this, pending)
     })

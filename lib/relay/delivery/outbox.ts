@@ -4,7 +4,7 @@ import { type History } from '../session/entry.ts'
 import { type Session } from '../session/session.ts'
 import { Fifo } from './fifo.ts'
 import { Lane, type LaneContext } from './lane.ts'
-import { type Outcome, type Pending, settle } from './pending.ts'
+import { type Outcome, Pending, type Publish } from './pending.ts'
 import { Replication } from './replication.ts'
 
 export interface OutboxLimits {
@@ -24,25 +24,13 @@ export interface OutboxOptions {
   readonly open: (channel: string) => boolean
 }
 
-export interface Outgoing extends Pick<Pending, 'body' | 'id' | 'ack'> {
+export interface Outgoing extends Publish {
   readonly channel: string
   readonly history: History
 }
 
 /** What a message takes up besides its body, roughly. */
 const OVERHEAD = 256
-
-interface Ticket {
-  /** When it was asked for. */
-  readonly at: number
-  readonly reject: (error: WslbError) => void
-}
-
-interface Kept {
-  readonly lane: Lane
-  readonly pending: Pending
-  readonly at: number
-}
 
 /** Everything that this process has published and that is not safe yet. It is repeated to every new master. */
 export class Outbox {
@@ -53,11 +41,11 @@ export class Outbox {
   /** The number above all of lanes that are gone. */
   #highest = 0
   /** What a master has, in that order. */
-  readonly #kept = new Fifo<Kept>()
-  /** Calls of `publish()` that are not answered for, oldest first. */
-  readonly #unsettled = new Set<Ticket>()
+  readonly #kept = new Fifo<Pending>()
+  /** What is not answered for, oldest first. */
+  readonly #unsettled = new Set<Pending>()
   /** Those that wait for room. */
-  readonly #waiting = new Fifo<{ size: number; enter: () => void }>()
+  readonly #waiting = new Fifo<{ readonly pending: Pending; readonly outgoing: Outgoing }>()
   #bytes = 0
   #session: Session | undefined
   #pruning: Timer | undefined
@@ -67,13 +55,13 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     const { pid, clock, limits, open } = options
     this.#options = options
-    this.#replication = new Replication(limits.replicas, clock)
+    this.#replication = new Replication(limits.replicas, clock, (pending) => this.#settle(pending))
     this.#context = { pid, clock, open, placed: (lane, pending) => this.#placed(lane, pending) }
   }
 
   get status(): { messages: number; bytes: number; oldestMs: number } {
     const [oldest] = this.#unsettled
-    const oldestMs = oldest ? this.#options.clock.now() - oldest.at : 0
+    const oldestMs = oldest ? this.#options.clock.now() - oldest.publishedAt : 0
     return { messages: this.#unsettled.size, bytes: this.#bytes, oldestMs }
   }
 
@@ -102,11 +90,10 @@ export class Outbox {
       if (outgoing.body.length > limits.maxBytes) return reject(tooLarge(outgoing, limits))
       const room = this.#waiting.size === 0 && this.#hasRoom(size)
       if (!room && limits.onFull === 'reject') return reject(outboxFull(limits))
-      const ticket: Ticket = { at: this.#options.clock.now(), reject }
-      this.#unsettled.add(ticket)
-      const enter = () => this.#enter(outgoing, size, resolve, ticket)
-      if (room) enter()
-      else this.#waiting.push({ size, enter })
+      const pending = new Pending(outgoing, size, this.#options.clock.now(), resolve, reject)
+      this.#unsettled.add(pending)
+      if (room) this.#enter(pending, outgoing)
+      else this.#waiting.push({ pending, outgoing })
     })
   }
 
@@ -132,22 +119,19 @@ export class Outbox {
     this.#bytes = 0
   }
 
-  #enter(
-    { channel, history, body, id, ack }: Outgoing,
-    size: number,
-    resolve: (outcome: Outcome) => void,
-    ticket: Ticket,
-  ): void {
-    this.#bytes += size
-    const answer = (outcome: Outcome) => {
-      this.#unsettled.delete(ticket)
-      resolve(outcome)
-      if (this.#unsettled.size === 0) this.#drained?.()
-      this.#admit()
-    }
-    const message = { body, id, ack, size, placed: undefined, settled: false, resolve: answer }
-    const seq = this.#lane(channel, history).push(message)
-    if (ack === 'none') resolve({ seq, offset: 0, epoch: '', replicas: 0, duplicate: false, receivers: 0 })
+  #enter(pending: Pending, { channel, history, ack }: Outgoing): void {
+    this.#bytes += pending.size
+    this.#lane(channel, history).push(pending)
+    if (ack === 'none') pending.answer()
+  }
+
+  #settle(pending: Pending): void {
+    if (pending.settled) return
+    pending.settled = true
+    this.#unsettled.delete(pending)
+    pending.answer()
+    if (this.#unsettled.size === 0) this.#drained?.()
+    this.#admit()
   }
 
   #lane(channel: string, history: History): Lane {
@@ -162,12 +146,13 @@ export class Outbox {
 
   #placed(lane: Lane, pending: Pending): void {
     if (lane.fleeting) {
-      settle(pending, 0)
-      return this.#drop(lane, pending)
+      this.#settle(pending)
+      return this.#drop(pending)
     }
-    if (pending.ack !== 'replicated') settle(pending, 0)
+    if (pending.ack !== 'replicated') this.#settle(pending)
     else if (!pending.settled) this.#replication.add(pending)
-    this.#kept.push({ lane, pending, at: this.#options.clock.now() })
+    pending.keptAt = this.#options.clock.now()
+    this.#kept.push(pending)
     if (!this.#pruning) this.#prune()
   }
 
@@ -179,27 +164,28 @@ export class Outbox {
     // The time without a master does not count: what the next one lacks is what the last one had at its end.
     if (!this.#session || this.#session.signal.aborted) return
     const end = clock.now() - limits.grace
-    for (let oldest = this.#kept.first; oldest && oldest.at <= end; oldest = this.#kept.first) {
+    for (let oldest = this.#kept.first; oldest && oldest.keptAt <= end; oldest = this.#kept.first) {
       if (!this.#forgetOldest()) break
     }
     const oldest = this.#kept.first
     if (!oldest) return
-    const rest = Math.max(oldest.at - end, limits.grace / 8)
+    const rest = Math.max(oldest.keptAt - end, limits.grace / 8)
     this.#pruning = clock.schedule(rest, () => this.#prune())
   }
 
   /** @returns whether the oldest one could be given up */
   #forgetOldest(): boolean {
     const oldest = this.#kept.first
-    if (!oldest?.pending.settled) return false
+    if (!oldest?.settled) return false
     this.#kept.shift()
-    this.#drop(oldest.lane, oldest.pending)
+    this.#drop(oldest)
     return true
   }
 
   /** Nothing happens to one that is to be repeated, or stands among the kept a second time since it was. */
-  #drop(lane: Lane, pending: Pending): void {
-    if (!lane.drop(pending)) return
+  #drop(pending: Pending): void {
+    const { lane } = pending
+    if (!lane?.drop(pending)) return
     this.#bytes -= pending.size
     if (!lane.empty) return
     this.#highest = Math.max(this.#highest, lane.next - 1)
@@ -212,9 +198,13 @@ export class Outbox {
   }
 
   #admit(): void {
-    for (let next = this.#waiting.first; next && this.#hasRoom(next.size); next = this.#waiting.first) {
+    for (
+      let next = this.#waiting.first;
+      next && this.#hasRoom(next.pending.size);
+      next = this.#waiting.first
+    ) {
       this.#waiting.shift()
-      next.enter()
+      this.#enter(next.pending, next.outgoing)
     }
   }
 }

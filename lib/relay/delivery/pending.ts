@@ -1,34 +1,75 @@
-import { type Draft } from '../session/entry.ts'
+import { type WslbError } from '../../core/errors.ts'
+import { type Draft, type Placed } from '../session/entry.ts'
+import { type Lane } from './lane.ts'
 
 /** What is known of a message when `publish()` resolves. */
-export interface Outcome extends Answer {
+export interface Outcome extends Placed {
   /** The publisher's number of the message. */
   readonly seq: number
+  readonly epoch: string
   readonly replicas: number
 }
 
-/** What the master said of a message. */
-export interface Answer {
-  readonly offset: number
-  readonly epoch: string
-  readonly duplicate: boolean
-  readonly receivers: number
+export interface Publish {
+  readonly body: Buffer
+  /** A key of the application. */
+  readonly id: string | undefined
+  readonly ack: 'replicated' | 'master' | 'none'
 }
 
-/** A message on its way: it waits, is placed on a master, perhaps confirmed by replicas, and is kept for repetition. */
-export interface Pending extends Draft {
-  readonly ack: 'replicated' | 'master' | 'none'
+/**
+ * A message on its way: it waits for room and then in its lane, is placed on a master, perhaps confirmed by replicas, and is
+ * kept for repetition. One object all along, since there is one for each message.
+ */
+export class Pending implements Draft, Outcome {
+  readonly body: Buffer
+  readonly id: string | undefined
+  readonly ack: Publish['ack']
   /** Bytes that it takes up. */
   readonly size: number
-  /** What the master answered; `undefined` until it has, and again when the epoch has changed. */
-  placed: Answer | undefined
-  settled: boolean
-  /** Called once, by {@link settle}. */
-  readonly resolve: (outcome: Outcome) => void
-}
+  /** Monotonic milliseconds. */
+  readonly publishedAt: number
+  readonly reject: (error: WslbError) => void
+  readonly #resolve: (outcome: Outcome) => void
+  /** From when it has room. */
+  lane: Lane | undefined
+  seq = 0
+  offset = 0
+  epoch = ''
+  duplicate = false
+  receivers = 0
+  replicas = 0
+  settled = false
+  /** Of the last time that a master took it. */
+  keptAt = 0
 
-export function settle(pending: Pending, replicas: number): void {
-  if (pending.settled) return
-  pending.settled = true
-  pending.resolve({ ...pending.placed!, seq: pending.seq, replicas })
+  constructor(
+    { body, id, ack }: Publish,
+    size: number,
+    publishedAt: number,
+    resolve: (outcome: Outcome) => void,
+    reject: (error: WslbError) => void,
+  ) {
+    this.body = body
+    this.id = id
+    this.ack = ack
+    this.size = size
+    this.publishedAt = publishedAt
+    this.#resolve = resolve
+    this.reject = reject
+  }
+
+  /** The answer of a master. */
+  place({ offset, duplicate, receivers }: Placed, epoch: string): void {
+    if (this.settled) return
+    this.offset = offset
+    this.duplicate = duplicate
+    this.receivers = receivers
+    this.epoch = epoch
+  }
+
+  /** What the caller is told does not change any more. */
+  answer(): void {
+    this.#resolve(this)
+  }
 }

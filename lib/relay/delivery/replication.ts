@@ -1,7 +1,7 @@
 import { type Clock } from '../../core/clock.ts'
 import { sleep } from '../../core/sleep.ts'
 import { type Session } from '../session/session.ts'
-import { type Pending, settle } from './pending.ts'
+import { type Pending } from './pending.ts'
 
 /** Milliseconds between two questions when there are too few replicas. */
 const PAUSE = 100
@@ -10,13 +10,16 @@ const PAUSE = 100
 export class Replication {
   readonly #wanted: number
   readonly #clock: Clock
+  readonly #settle: (pending: Pending) => void
   #waiting: Pending[] = []
   #session: Session | undefined
   #asking = false
 
-  constructor(wanted: number, clock: Clock) {
+  /** @param settle told of each one that enough replicas have */
+  constructor(wanted: number, clock: Clock, settle: (pending: Pending) => void) {
     this.#wanted = wanted
     this.#clock = clock
+    this.#settle = settle
   }
 
   /** What waited is placed again by the new session, or added again. */
@@ -28,7 +31,7 @@ export class Replication {
 
   /** What the master of the present session has. */
   add(pending: Pending): void {
-    if (this.#wanted === 0) return settle(pending, 0)
+    if (this.#wanted === 0) return this.#settle(pending)
     this.#waiting.push(pending)
     if (!this.#asking) void this.#ask(this.#session!)
   }
@@ -42,7 +45,10 @@ export class Replication {
       // An answer is worth nothing when the master has changed meanwhile: it may be of one whose history is discarded.
       if (this.#session !== session || session.signal.aborted) return
       if (replicas >= this.#wanted) {
-        for (const pending of asked) settle(pending, replicas)
+        for (const pending of asked) {
+          pending.replicas = replicas
+          this.#settle(pending)
+        }
         continue
       }
       this.#waiting = asked.concat(this.#waiting)

@@ -28,8 +28,11 @@ export function appendOf(
     flags += id === undefined ? '0' : '1'
     if (id !== undefined) keys.push(names.id(channel, id))
   }
-  args.push(flags)
-  for (const { body } of entries) args.push(body)
+  args.push(
+    flags,
+    entries.map(({ body }) => body.length).join(),
+    Buffer.concat(entries.map(({ body }) => body)),
+  )
   return { keys, args }
 }
 

@@ -45,7 +45,8 @@ end
 /**
  * KEYS: meta, log, publisher, then the key of each id.
  * ARGV: epoch, fence, pid, floor, number of the first entry, history length, history ttl, channel to publish to, for each
- * entry `1` if it has an id and `0` if not, then the bodies.
+ * entry `1` if it has an id and `0` if not, the lengths of the bodies, then all bodies in one: each argument costs the client
+ * more than the bytes in it.
  *
  * Answers the last number of the publisher if there is a hole, else the epoch of the log, the receivers, and for each entry
  * its offset: negative or 0 if it stands there already.
@@ -68,8 +69,11 @@ local function repeated(seq)
 end
 
 local flags, answer, frame, nextId = ARGV[9], { label, 0 }, { label .. '|' .. pid .. '|' }, 4
-for i = 1, #ARGV - 9 do
-  local seq, body, id, known = first + i - 1, ARGV[i + 9], nil, nil
+local i, from, bodies = 0, 1, ARGV[11]
+for size in string.gmatch(ARGV[10], '%d+') do
+  i = i + 1
+  local seq, body, id, known = first + i - 1, string.sub(bodies, from, from + size - 1), nil, nil
+  from = from + size
   if string.byte(flags, i) == 49 then
     id, nextId = KEYS[nextId], nextId + 1
     known = redis.call('GET', id)
@@ -88,7 +92,7 @@ for i = 1, #ARGV - 9 do
     frame[#frame + 1] = top .. '|' .. seq .. '|' .. #body .. '|' .. body
   end
 end
-redis.call('SET', KEYS[3], math.max(last, first + #ARGV - 10), 'EX', ${REMEMBERED})
+redis.call('SET', KEYS[3], math.max(last, first + i - 1), 'EX', ${REMEMBERED})
 redis.call('HSET', meta, 'o', top, 'n', length)
 redis.call('PEXPIRE', meta, math.max(ttl * ${LIVES}, ${REMEMBERED} * 1000))
 redis.call('PEXPIRE', log, ttl)

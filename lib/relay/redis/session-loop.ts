@@ -56,7 +56,8 @@ export class SessionLoop implements Transport {
         if (!signal.aborted) this.#complain(events, troubleWith(this.kind, error))
       }
       if (clock.now() - began > LASTING) pause = FIRST_PAUSE
-      await sleep(pause * (0.5 + random() / 2), clock, signal).catch(() => {})
+      // A relay keeps its process alive until it is closed, between two connections too.
+      await sleep(pause * (0.5 + random() / 2), clock, signal, true).catch(() => {})
       pause = Math.min(pause * 2, LONGEST_PAUSE)
     }
   }

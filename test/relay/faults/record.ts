@@ -1,3 +1,5 @@
+import { type Position } from '../../../lib/relay/index.ts'
+
 /** What happened in a run, as those who took part saw it. Times are milliseconds of the machine's one monotonic clock. */
 export type Happened =
   /** From now on everything that is published must reach this subscriber. */
@@ -25,6 +27,8 @@ export type Happened =
       readonly id: string
       readonly epoch: string
       readonly offset: number
+      /** Where it stands now, if it is one that saves it together with what it got. */
+      readonly position?: Position | undefined
     }
   | {
       readonly kind: 'gap'
@@ -34,6 +38,8 @@ export type Happened =
       readonly to: number
       readonly reason: string
     }
+  /** The subscriber has got the message that is published last. */
+  | { readonly kind: 'end'; readonly subscriber: string; readonly channel: string }
   /** The publisher's process was killed. */
   | { readonly kind: 'died'; readonly publisher: string }
   /** Everything that the master held was taken from it. */
@@ -65,21 +71,46 @@ export function monotonicNow(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-export class Recorder {
-  readonly events: Recorded[] = []
+export type Witness = (happened: Happened) => void
 
-  add(happened: Happened): void {
-    this.events.push({ ...happened, at: monotonicNow() })
+/** Grows while a run lasts, and is asked whether it may go on. */
+export class Recorder {
+  readonly #events: Recorded[] = []
+  readonly #intents = new Map<string, number>()
+  /** When the newest of what a subscriber has got was published. */
+  readonly #newest = new Map<string, number>()
+  readonly #ended = new Set<string>()
+
+  get events(): readonly Recorded[] {
+    return this.#events
   }
+
+  readonly add: Witness = (happened) => this.#take({ ...happened, at: monotonicNow() })
 
   /** What another process has written down, one event a line; of the last line perhaps only a part. */
-  take(lines: string): void {
-    const end = lines.lastIndexOf('\n')
-    if (end < 0) return
-    for (const line of lines.slice(0, end).split('\n')) this.events.push(JSON.parse(line) as Recorded)
+  merge(lines: string): readonly Recorded[] {
+    const whole = lines.slice(0, lines.lastIndexOf('\n') + 1).split('\n')
+    const events = whole.filter((line) => line !== '').map((line) => JSON.parse(line) as Recorded)
+    for (const event of events) this.#take(event)
+    return events
   }
 
-  of<K extends Happened['kind']>(kind: K): Only<K>[] {
-    return this.events.filter((event): event is Only<K> => event.kind === kind)
+  /** Whether that subscriber has got something that was published since. */
+  isUpToDate(subscriber: string, since: number): boolean {
+    return (this.#newest.get(subscriber) ?? -Infinity) > since
+  }
+
+  hasEnded(subscriber: string): boolean {
+    return this.#ended.has(subscriber)
+  }
+
+  #take(event: Recorded): void {
+    this.#events.push(event)
+    if (event.kind === 'intent') this.#intents.set(event.id, event.at)
+    else if (event.kind === 'end') this.#ended.add(event.subscriber)
+    else if (event.kind === 'deliver') {
+      const at = this.#intents.get(event.id) ?? -Infinity
+      this.#newest.set(event.subscriber, Math.max(at, this.#newest.get(event.subscriber) ?? -Infinity))
+    }
   }
 }
