@@ -30,11 +30,11 @@ export class Witness implements SessionEvents {
   }
 
   /** The newest one, when there are so many. */
-  async session(count = 1): Promise<Session> {
+  async session(count = 1, limit = 10_000): Promise<Session> {
     await until(
       () => this.sessions.length >= count,
       `session ${count}; troubles: ${this.troubles.join('; ')}`,
-      10_000,
+      limit,
     )
     return this.sessions.at(-1)!
   }

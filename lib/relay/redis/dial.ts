@@ -21,6 +21,8 @@ export interface Pair {
   readonly control: Connection
   /** The 12 first characters of the server's run id: another one after each start. */
   readonly runId: string
+  /** Whether it takes writes only while it has replicas (`min-replicas-to-write`). */
+  readonly guarded: boolean
 }
 
 export interface DialContext {
@@ -37,7 +39,8 @@ export async function dial(access: Access, address: Address, context: DialContex
     if (control.status === 'rejected') throw control.reason
     if (data.value.runId !== control.value.runId)
       throw new WslbError('WSLB_RELAY_AWAY', `${placeOf(address)} leads to two servers`)
-    return { data: data.value.connection, control: control.value.connection, runId: data.value.runId }
+    const { runId, guarded } = data.value
+    return { data: data.value.connection, control: control.value.connection, runId, guarded }
   } catch (error) {
     for (const result of [data, control]) if (result.status === 'fulfilled') result.value.connection.destroy()
     throw error
@@ -54,7 +57,8 @@ async function probe(access: Access, address: Address, context: DialContext) {
     checkVersion(address, infoOf(server, 'redis_version'))
     const role = infoOf(replication, 'role')
     if (role !== 'master') throw new WslbError('WSLB_RELAY_AWAY', `${placeOf(address)} is no master: ${role}`)
-    return { connection, runId: infoOf(server, 'run_id').slice(0, 12) }
+    const guarded = infoOf(replication, 'min_slaves_good_slaves') !== ''
+    return { connection, runId: infoOf(server, 'run_id').slice(0, 12), guarded }
   } catch (error) {
     connection.destroy()
     throw error

@@ -1,28 +1,19 @@
-import { type Clock, type Random } from '../../core/clock.ts'
-import { type Logger } from '../../core/logger.ts'
 import { type Transport } from '../session/session.ts'
 import { dial } from './dial.ts'
 import { Keys } from './keys.ts'
 import { placeOf } from './redis-access.ts'
 import { RedisSession } from './redis-session.ts'
 import { type RedisTarget } from './redis-target.ts'
+import { type RedisTransportOptions } from './redis-transport-options.ts'
 import { troubleWith } from './redis-trouble.ts'
 import { resolveTarget, type SingleTarget } from './resolve-target.ts'
+import { sentinelTransport } from './sentinel-transport.ts'
 import { SessionLoop } from './session-loop.ts'
-
-export interface RedisTransportOptions {
-  /** What all keys begin with. */
-  readonly prefix: string
-  /** Milliseconds; `undefined` for no lease. Only with Sentinel. */
-  readonly lease: number | undefined
-  readonly clock: Clock
-  readonly random: Random
-  readonly log?: Logger | undefined
-}
 
 /** @throws ConfigError with all that is wrong with the target */
 export function redisTransport(target: RedisTarget, options: RedisTransportOptions): Transport {
-  return singleTransport(resolveTarget(target) as SingleTarget, options)
+  const resolved = resolveTarget(target)
+  return 'sentinels' in resolved ? sentinelTransport(resolved, options) : singleTransport(resolved, options)
 }
 
 function singleTransport({ address, access }: SingleTarget, options: RedisTransportOptions): Transport {

@@ -17,8 +17,10 @@ export interface SessionLoopOptions {
   readonly random: Random
   /** One attempt. */
   begin(events: SessionEvents, signal: AbortSignal): Promise<RedisSession>
+  /** Waits between two attempts. @default so many milliseconds */
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>
   /** When the last session has ended. */
-  closed?(): Promise<void>
+  readonly closed?: () => Promise<void>
 }
 
 /** Session after session, until it is closed. */
@@ -47,6 +49,8 @@ export class SessionLoop implements Transport {
   async #run(events: SessionEvents): Promise<void> {
     const { signal } = this.#closing
     const { clock, random } = this.#options
+    // A relay keeps its process alive until it is closed, between two connections too.
+    const wait = this.#options.pause ?? ((ms: number) => sleep(ms, clock, signal, true))
     let pause = FIRST_PAUSE
     while (!signal.aborted) {
       const began = clock.now()
@@ -56,8 +60,7 @@ export class SessionLoop implements Transport {
         if (!signal.aborted) this.#complain(events, troubleWith(this.kind, error))
       }
       if (clock.now() - began > LASTING) pause = FIRST_PAUSE
-      // A relay keeps its process alive until it is closed, between two connections too.
-      await sleep(pause * (0.5 + random() / 2), clock, signal, true).catch(() => {})
+      await wait(pause * (0.5 + random() / 2), signal).catch(() => {})
       pause = Math.min(pause * 2, LONGEST_PAUSE)
     }
   }
