@@ -19,19 +19,19 @@ export async function socketServer(
   t: Scope,
   relay: Relay,
   options: Partial<AttachOptions> = {},
-  prepare: (socket: WebSocket) => void = () => {},
+  greet: (attachment: Attachment) => void = () => {},
 ): Promise<{ url: string; attachments: Attachment[]; sockets: WebSocket[] }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await once(server, 'listening')
   const attachments: Attachment[] = []
   const sockets: WebSocket[] = []
   server.on('connection', (socket, request) => {
-    prepare(socket)
     const query = new URL(request.url!, 'http://localhost').searchParams
     const resume = query.get('resume')
     const attachment = relay.attach(socket, { clientId: query.get('id')!, resume, ...options })
     for (const channel of query.getAll('channel')) void attachment.subscribe(channel)
     attachments.push(attachment)
+    greet(attachment)
     sockets.push(socket)
   })
   t.teardown(async () => {
