@@ -21,6 +21,8 @@ const connectionStateRecovery = { maxDisconnectionDuration: 5_000 }
 
 /** What a namespace subscribes to: what happens in it, what it is answered, and who joins and leaves it. */
 const EACH = 3
+/** Engine.IO gives a client that polls, or is being upgraded, half a minute to go. */
+const transports = ['websocket']
 
 async function two(t: Test, options: NodeOptions = {}, change = (relay: Relay) => relay): Promise<Node[]> {
   const memory = new MemoryStore()
@@ -49,7 +51,7 @@ t.test('a closed server leaves nothing behind', async (t) => {
   const clock = new FastClock(1)
   const nodes = await two(t, { server: { connectionStateRecovery }, adapter: { clock } })
   const [a, b] = nodes as [Node, Node]
-  const { client } = await connectClient(t, a)
+  const { client } = await connectClient(t, a, { transports })
   client.on('ask', (answer: (value: number) => void) => answer(1))
   await a.io.timeout(10_000).emitWithAck('ask')
   a.io.on('silent', () => {})
@@ -68,7 +70,7 @@ t.test('a namespace that is removed leaves nothing behind, and may come again', 
   const [a, b] = nodes as [Node, Node]
   for (const { io } of nodes) io.of(/^\/room-\d+$/)
   for (let round = 0; round < 3; round++) {
-    const { client } = await connectClient(t, a, { namespace: '/room-1' }).catch(() => ({
+    const { client } = await connectClient(t, a, { namespace: '/room-1', transports }).catch(() => ({
       client: undefined!,
     }))
     await isJoined({ name: '/room-1' }, a.relay)
@@ -85,7 +87,7 @@ t.test('a parent namespace reaches its children on all nodes', async (t) => {
   const pairs = []
   for (const node of nodes) {
     const arrived = new Promise<void>((resolve) => parents[pairs.length]!.once('connection', () => resolve()))
-    const { client } = await connectClient(t, node)
+    const { client } = await connectClient(t, node, { transports })
     const child = client.io.socket('/room-7')
     t.teardown(() => child.disconnect())
     await arrived
@@ -104,8 +106,8 @@ t.test('a relay that is closed before its server hurts nobody', async (t) => {
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   const nodes = await two(t, { server: { connectionStateRecovery }, adapter: { log } })
   const [a, b] = nodes as [Node, Node]
-  const { client } = await connectClient(t, a)
-  const elsewhere = heard((await connectClient(t, b)).client, 'test')
+  const { client } = await connectClient(t, a, { transports })
+  const elsewhere = heard((await connectClient(t, b, { transports })).client, 'test')
   const got = heard(client, 'test')
   client.on('ask', (answer: (value: number) => void) => answer(1))
   await a.relay.close()
@@ -129,7 +131,7 @@ t.test('clients that count on hearing all come anew when their node has missed b
   const gap: GapEvent = { channel: 'socket.io/', from: 1, to: 9, reason: 'trimmed' }
   const recovering = await two(t, { server: { connectionStateRecovery } }, (relay) => lossy(relay, gaps))
   const [{ io }] = recovering as [Node]
-  const { client } = await connectClient(t, recovering[0]!)
+  const { client } = await connectClient(t, recovering[0]!, { transports })
   const got = heard(client, 'test')
   io.emit('test', 1)
   await until(() => got.length === 1, 'a place to go on from')
@@ -143,7 +145,7 @@ t.test('clients that count on hearing all come anew when their node has missed b
 
   gaps.length = 0
   const plain = await two(t, {}, (relay) => lossy(relay, gaps))
-  const pair = await connectClient(t, plain[0]!)
+  const pair = await connectClient(t, plain[0]!, { transports })
   const ends = heard(pair.client, 'disconnect')
   gaps[0]!(gap)
   const heardThen = heard(pair.client, 'test')
