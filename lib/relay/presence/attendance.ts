@@ -59,6 +59,7 @@ export class Attendance {
 
   begin(session: Session): void {
     this.#session = session
+    setMaxListeners(0, session.signal)
     this.#inquiry.begin(session)
     void this.#heartbeat.run(session)
   }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createRelay, MemoryStore, type Presence, type Relay } from '../../../lib/relay/index.ts'
+import { Refused } from '../../../lib/relay/session/failures.ts'
 import { type Scope } from '../../support/balancer.ts'
 import { FastClock, ManualClock } from '../../support/clock.ts'
 import { until } from '../../support/until.ts'
@@ -185,4 +186,24 @@ t.test('what is no info, and no name', async (t) => {
   await t.rejects(room.join('', 1), { code: 'WSLB_CONFIG_INVALID' })
   t.throws(() => a.presence(''), { code: 'WSLB_CONFIG_INVALID' })
   t.same(await room.list(), [])
+})
+
+t.test('many calls that wait are no leak that Node would warn of', async (t) => {
+  const warnings: string[] = []
+  const warned = ({ name }: Error) => warnings.push(name)
+  process.on('warning', warned)
+  t.teardown(() => process.off('warning', warned))
+  const memory = new MemoryStore()
+  const [a] = relays(t, 1, { memory }) as [Relay]
+  const { directory } = memory
+  const members = directory.members.bind(directory)
+  let refused = 0
+  directory.members = (...args) => {
+    if (refused++ < 40) throw new Refused('OOM command not allowed')
+    return members(...args)
+  }
+  let lists = 0
+  for (let call = 0; call < 40; call++) void a.presence('room').list().then(() => lists++) // prettier-ignore
+  await until(() => lists === 40, 'all of them')
+  t.same(warnings, [])
 })
