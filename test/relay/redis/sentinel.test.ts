@@ -3,6 +3,7 @@ import { systemClock } from '../../../lib/core/clock.ts'
 import { redisTransport } from '../../../lib/relay/redis/redis-transport.ts'
 import { type RedisTransportOptions } from '../../../lib/relay/redis/redis-transport-options.ts'
 import { appended, batch, bodies } from '../../contract/session.ts'
+import { aclLines } from '../../support/acl-lines.ts'
 import { startRedis, withoutRedis } from '../../support/redis-server.ts'
 import { startCluster } from '../../support/sentinel-cluster.ts'
 import { until } from '../../support/until.ts'
@@ -95,10 +96,9 @@ t.test('what is wrong with the set-up is said', { skip }, async (t) => {
 
 t.test('a user of a Sentinel that may do what is needed, and no more', { skip }, async (t) => {
   const server = await startRedis(t)
-  const acl = '-@all &+switch-master +subscribe +sentinel|master +sentinel|replicas'
   const config = [
     `sentinel monitor mine 127.0.0.1 ${server.port} 1`,
-    `user watcher on >secret ${acl}`,
+    `user watcher on >secret ${aclLines[1]}`,
     'user default on >admin ~* &* +@all',
   ]
   const sentinel = await startRedis(t, { sentinel: true, config, auth: { password: 'admin' } })

@@ -11,6 +11,7 @@ import { redisTransport } from '../../../lib/relay/redis/redis-transport.ts'
 import { resolveTarget, type SingleTarget } from '../../../lib/relay/redis/resolve-target.ts'
 import { script } from '../../../lib/relay/session/evaluator.ts'
 import { appended, batch, bodies, LASTING } from '../../contract/session.ts'
+import { aclLines } from '../../support/acl-lines.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { freePort } from '../../support/free-port.ts'
 import { startRedis, withoutRedis } from '../../support/redis-server.ts'
@@ -267,14 +268,9 @@ t.test('scripts that the server has forgotten are given again', { skip }, async 
   })
 })
 
-/** What docs/relay.md says the user of a relay needs. */
-const ACL =
-  '~w:* &w:* &w@* +@bitmap +@hash +@sortedset +@stream +@string +del +exists +expire +pexpire +ttl ' +
-  '+eval +evalsha +script|load +publish +subscribe +unsubscribe +info +select +time +wait'
-
 t.test('a user that may do what is needed, and no more', { skip }, async (t) => {
   const server = await startRedis(t, {
-    config: ['user relay on >secret -@all ' + ACL, 'user default on >admin ~* &* +@all'],
+    config: [`user relay on >secret ${aclLines[0]}`, 'user default on >admin ~* &* +@all'],
     auth: { password: 'admin' },
   })
   const relay = witness(t, { url: `redis://relay:secret@127.0.0.1:${server.port}/2` })
