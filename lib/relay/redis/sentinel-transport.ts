@@ -33,7 +33,8 @@ export function sentinelTransport(target: SentinelTarget, options: RedisTranspor
     })
     const replaced = () => session.end(`the Sentinels name another master than ${session.address}`)
     term.signal.addEventListener('abort', replaced, { once: true, signal: session.signal })
-    void advice?.give(watcher, pair)
+    // A logger of the application's own may throw.
+    advice?.give(watcher, pair).catch(() => {})
     return session
   }
 
