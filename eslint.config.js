@@ -1,7 +1,9 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'dist.*/', 'node_modules/', '.tap/', '**/*.mjs', 'eslint.config.js'] },
+  {
+    ignores: ['dist/', 'dist.*/', 'test/.mutants/', 'node_modules/', '.tap/', '**/*.mjs', 'eslint.config.js'],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -32,13 +32,13 @@ export interface SentinelClusterOptions {
 }
 
 /** Milliseconds that the Sentinels are given to find each other, or a new master. */
-const PATIENCE = 20_000
+const PATIENCE = 40_000
 
 /**
  * What a Sentinel of Redis 7 can be made to do more often, in milliseconds. Else it asks the others once a second whether
  * they agree, looks at the replicas every ten, and takes half a minute off when the machine has stalled.
  */
-const PERIODS = ['ASK-PERIOD', '200', 'INFO-PERIOD', '1000', 'PUBLISH-PERIOD', '200', 'TILT-PERIOD', '1000']
+const PERIODS = ['ASK-PERIOD', '200', 'INFO-PERIOD', '500', 'PUBLISH-PERIOD', '200', 'TILT-PERIOD', '1000']
 
 /** One master, its replicas and their Sentinels on free loopback ports: what examples and tests fail over. */
 export class SentinelCluster {

@@ -36,6 +36,12 @@ export function serverConfig(place: Place, { servers, auth }: Shared, priority: 
   ]
 }
 
+/**
+ * Milliseconds that those which the quorum does not need are slower to think that a server is down: who has noticed
+ * stands for election and votes for itself, and where all do, nobody is elected for seconds.
+ */
+const LATER = 500
+
 /** It knows the replicas and the other Sentinels from the start: to find them takes several seconds. */
 export function sentinelConfig(place: Place, shared: Shared): string[] {
   const { name, servers, sentinels, downAfter, auth } = shared
@@ -48,9 +54,9 @@ export function sentinelConfig(place: Place, shared: Shared): string[] {
     'sentinel announce-ip 127.0.0.1',
     `sentinel announce-port ${place.exposedPort}`,
     `sentinel monitor ${name} 127.0.0.1 ${master!.exposedPort} ${quorum}`,
-    `sentinel down-after-milliseconds ${name} ${downAfter}`,
+    `sentinel down-after-milliseconds ${name} ${downAfter + (sentinels.indexOf(place) < quorum ? 0 : LATER)}`,
     // After a split vote they try again when twice this is over.
-    `sentinel failover-timeout ${name} 2000`,
+    `sentinel failover-timeout ${name} 3000`,
     `sentinel parallel-syncs ${name} ${servers.length}`,
     ...(password !== undefined ? [`sentinel auth-pass ${name} ${password}`] : []),
     ...(username !== undefined ? [`sentinel auth-user ${name} ${username}`] : []),

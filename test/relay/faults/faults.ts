@@ -63,7 +63,8 @@ export const hanging: Fault = {
 
 export const twice: Fault = {
   name: 'two failovers',
-  stage: sentinel,
+  // A Sentinel that is too quick promotes the server that has just come back empty.
+  stage: { on: 'sentinel', cluster: { downAfter: 1_000 } },
   strike: async (stage) => {
     await killed.strike(stage)
     await killed.strike(stage)
@@ -91,7 +92,6 @@ function partition(name: string, nodes: readonly string[], others: readonly stri
   return {
     name,
     stage: parted,
-    ghosts: nodes.length > 0,
     strike: async (stage) => {
       const master = await masterOf(stage)
       const rest = stage.cluster.servers.filter((server) => server !== master)
@@ -110,6 +110,30 @@ function partition(name: string, nodes: readonly string[], others: readonly stri
 export const nearSide = partition('partition: a node stays with the old master', ['a'], ['b', 'c'])
 export const farSide = partition('partition: the master is alone', [], ['a', 'b', 'c'])
 export const middle = partition('partition: a node sees both sides', ['a'], ['c'])
+
+/** As {@link nearSide}, with leases that outlast the failover: nobody may use the new master as soon as it is there. */
+export const longLease: Fault = {
+  ...nearSide,
+  name: 'partition, with long leases',
+  stage: { ...parted, relay: { lease: { ms: 6_000 } } },
+  ghosts: true,
+}
+
+/** A node is told of a Sentinel that watches something else, and for a while no other one answers it. */
+export const staleSentinel: Fault = {
+  name: 'a stale Sentinel is listed first',
+  stage: sentinel,
+  strike: async (stage) => {
+    const stale = await stage.otherCluster({ replicas: 1, sentinels: 1 })
+    for (const one of stage.cluster.sentinels) one.hang()
+    const joining = stage.node('d', [...stale.addresses, ...stage.cluster.addresses])
+    await sleep(2 * MOMENT)
+    for (const one of stage.cluster.sentinels) one.resume()
+    const node = await joining
+    node.publish(100)
+    await sleep(2 * MOMENT)
+  },
+}
 
 export const deafSentinels: Fault = {
   name: 'one direction: the Sentinels do not hear the master',
@@ -173,6 +197,20 @@ export const restartedEmpty: Fault = {
     stage.recorder.add({ kind: 'wiped' })
     await sleep(MOMENT)
     await stage.server.start()
+  },
+}
+
+export const restored: Fault = {
+  name: 'single Redis killed, comes back with its last snapshot',
+  stage: { on: 'redis' },
+  ghosts: true,
+  strike: async (stage) => {
+    await stage.server.command('SAVE')
+    await sleep(MOMENT)
+    await stage.server.kill()
+    // Long enough that every node has something new to publish when it repeats what the snapshot lacks.
+    await sleep(2 * MOMENT)
+    await stage.server.start('all')
   },
 }
 

@@ -5,6 +5,8 @@ import { startCluster } from '../../support/sentinel-cluster.ts'
 
 // The faults are only as good as what makes them: a partition that parts nothing proves nothing.
 
+t.setTimeout(300_000)
+
 const skip = withoutRedis || withoutNetwork
 
 t.test(

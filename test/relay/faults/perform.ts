@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test } from 'tap'
+import { type Scope } from '../../support/balancer.ts'
 import { type Verdict } from './checker.ts'
 import { type Fault } from './faults.ts'
 import { type Recorded } from './record.ts'
@@ -13,11 +14,13 @@ export interface Performance extends Verdict {
   readonly fault: string
   /** Milliseconds, the longest time in which some subscriber got nothing. */
   readonly interruption: number
+  /** Of the gaps that were told. */
+  readonly reasons: readonly string[]
 }
 
 /** Plays a fault while three nodes publish `rate` messages a second between them. */
 export async function perform(
-  t: Test,
+  t: Scope,
   { name, stage: options, strike }: Fault,
   rate = 300,
 ): Promise<Performance> {
@@ -30,7 +33,9 @@ export async function perform(
   await stage.calm()
   await sleep(MOMENT)
   const verdict = await stage.finish()
-  return { fault: name, interruption: interruption(stage.recorder.events), ...verdict }
+  const { events } = stage.recorder
+  const reasons = new Set(events.flatMap((event) => (event.kind === 'gap' ? [event.reason] : [])))
+  return { fault: name, interruption: Math.round(interruption(events)), reasons: [...reasons], ...verdict }
 }
 
 /** Asserts what was promised, and that there was something to judge. */
@@ -41,7 +46,7 @@ export function judge(
 ): void {
   t.strictSame(broken, [], fault)
   t.ok(counts.delivered > 300, `${fault}: ${JSON.stringify(counts)}`)
-  t.equal(counts.gaps, gaps * NODES.length, `${fault}: gaps`)
+  t.equal(counts.gaps, gaps * NODES.length, `${fault}: gaps (${counts.reasons.join(', ')})`)
   if (ghosts) t.ok(counts.ghosts > 0, `${fault}: a tail that did not survive was seen`)
 }
 

@@ -5,14 +5,18 @@ import {
   flushed,
   publisherKilled,
   restartedEmpty,
+  restored,
   singleHangs,
   subscriberKilled,
   subscriberStopped,
 } from './faults.ts'
 import { judge, perform } from './perform.ts'
 
+t.setTimeout(300_000)
+
 for (const fault of [
   restartedEmpty,
+  restored,
   flushed,
   singleHangs,
   cutOff,

@@ -28,6 +28,8 @@ type Sentinels = readonly { host: string; port: number }[]
 
 /** Milliseconds that everybody is given to recover: the machine may be busy. */
 const PATIENCE = 40_000
+/** Milliseconds after which what has not come yet does not come any more, when all is well again. */
+const ENOUGH = 10_000
 /** What `MAXLEN ~` may leave above the limit. */
 const SLACK = 100
 const HISTORY = { length: 100_000, ttlMs: 600_000 }
@@ -74,6 +76,11 @@ export class Stage {
     return present(this.#network, 'a network')
   }
 
+  /** One that has nothing to do with this one, but the name of its master. */
+  async otherCluster(options: SentinelClusterOptions): Promise<SentinelCluster> {
+    return startCluster(this.#t, { ...options, name: this.cluster.name })
+  }
+
   /** A node that listens. @param sentinels what it is told of them. @default all of them */
   async node(name: string, sentinels?: Sentinels): Promise<Node> {
     const node = new Node(await this.#optionsOf(name, sentinels), this.recorder.add, this.#memory)
@@ -116,11 +123,21 @@ export class Stage {
   /** Everything that was published is confirmed and delivered, or told to be lost. Then the nodes are closed. */
   async finish(): Promise<Verdict> {
     for (const node of this.nodes) node.stopPublishing()
-    await until(() => this.nodes.every((node) => node.isSettled), 'all messages to be confirmed', PATIENCE)
+    await until(() => this.nodes.every((node) => node.unsettled === 0), 'all to be confirmed', ENOUGH).catch(
+      () => {},
+    )
+    for (const { name, unsettled } of this.nodes) {
+      this.recorder.add({
+        kind: 'usage',
+        what: `messages of ${name} without an answer`,
+        used: unsettled,
+        limit: 0,
+      })
+    }
     const reader = new Node(await this.#optionsOf('reader'), () => {}, this.#memory)
     try {
       const listening = [...this.nodes, ...this.#children.filter((child) => child.isListening)]
-      const entries = await reader.readAll(PATIENCE, () => {
+      const entries = await reader.readAll(ENOUGH, () => {
         for (const child of this.#children) child.collect()
         return listening.every(({ name }) => this.recorder.hasEnded(name))
       })
