@@ -26,8 +26,8 @@ export interface SentinelClusterOptions {
   readonly network?: {
     /** @returns the port of a proxy in front of that member */
     readonly expose: (member: string, port: number) => Promise<number>
-    /** @returns the loopback address that it connects to others from */
-    readonly source: (member: string) => string
+    /** @returns the loopback address that it connects to others from. @default the usual one */
+    readonly source?: (member: string) => string
   }
 }
 
@@ -166,7 +166,7 @@ async function placesOf({ network }: SentinelClusterOptions, servers: number, se
   const place = async (member: string, port: number): Promise<Place> => ({
     port,
     exposedPort: (await network?.expose(member, port)) ?? port,
-    source: network?.source(member),
+    source: network?.source?.(member),
     id: randomBytes(20).toString('hex'),
   })
   const ports = await freePorts(servers + sentinels)
