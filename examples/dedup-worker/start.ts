@@ -7,6 +7,7 @@ import { SentinelCluster } from '../support/sentinel-cluster.ts'
 
 const WORKER = new URL('worker.ts', import.meta.url)
 const WORKERS = ['worker-1', 'worker-2', 'worker-3']
+const agreement = new Map<string, string | undefined>()
 let told = ''
 const JOBS = Array.from({ length: 150 }, (_, i) => `job-${i + 1}`)
 
@@ -24,11 +25,13 @@ await runProgram(async ({ teardown }) => {
     worker.onTold((told) => {
       const { worked: job, status } = told as { worked?: string; status?: RelayStatus }
       if (job !== undefined) worked.push(job)
-      if (status) tellEpochs(status)
+      if (status) agreement.set(worker.name, status.epoch)
+      if (status) tellAgreement()
     })
     // Who takes its job over lives on.
     void worker.ended.then((reason) => {
       if (reason !== 'SIGKILL') return // it was stopped, at the end
+      agreement.delete(worker.name)
       console.log(`${worker.name} has died with job-20 in its hands: ${reason}`)
       for (const other of workers) if (other !== worker) other.ask({ spare: true })
     })
@@ -54,16 +57,18 @@ await runProgram(async ({ teardown }) => {
   const twice = (list: readonly string[]) => list.length - new Set(list).size
   console.log(`${JOBS.length} jobs: ${new Set(done).size} done, ${twice(done)} results too many`)
   console.log(`work was begun and finished ${worked.length} times, ${twice(worked)} of them again`)
+  console.log(`in the registry: ${JSON.stringify(relay.status().epochsInUseByPeers)}`)
   return done.length === JOBS.length ? 0 : 1
 })
 
-/** What a worker knows of all: which epoch, hence which master, each of them uses. */
-function tellEpochs({ nodeId, epoch, leaseMsLeft, epochsInUseByPeers }: RelayStatus): void {
-  const epochs = Object.entries(epochsInUseByPeers).map(([name, nodes]) => `${nodes} on ${name}`)
-  const text = epoch === undefined ? 'none may be used' : epochs.join(', ')
-  if (nodeId !== WORKERS[0] || text === told) return
-  told = text
-  console.log(
-    `${nodeId}: ${text}${leaseMsLeft === undefined ? '' : `; its lease: ${Math.round(leaseMsLeft)} ms`}`,
+/** Says which master, known by its epoch, the workers use at the moment, when that changes. */
+function tellAgreement(): void {
+  const epochs = [...agreement.values()].map((epoch) => epoch ?? 'none')
+  const counts = [...new Set(epochs)].map(
+    (epoch) => `${epochs.filter((one) => one === epoch).length} on ${epoch}`,
   )
+  const text = counts.sort().join(', ')
+  if (agreement.size < WORKERS.length - 1 || text === told) return
+  told = text
+  console.log(`workers: ${text}`)
 }

@@ -2,6 +2,8 @@ import t from 'tap'
 import { withoutRedis } from '../support/redis-server.ts'
 import { RunningProgram } from './run-program.ts'
 
+t.setTimeout(110_000)
+
 t.test(
   'sentinel-failover: three faults, nothing lost, nothing doubled',
   { skip: withoutRedis },
