@@ -60,6 +60,11 @@ export class Traffic {
     }
   }
 
+  /** How often some client was cut off. */
+  get cuts(): number {
+    return [...this.#publishers, ...this.#subscribers].reduce((total, { cuts }) => total + cuts, 0)
+  }
+
   /** Settles when everybody has heard everything that was said until now. */
   async caughtUp(): Promise<void> {
     const said = this.#publishers.map(({ name, said }) => [name, said] as const)
