@@ -1,6 +1,8 @@
 export { createRelay } from './relay.ts'
 export { MemoryStore } from './memory/memory-store.ts'
 export type { HistoryOptions, PublishLimits, RelayOptions } from './options.ts'
+export type { ConnectionFactory } from './redis/connection.ts'
+export type { RedisTarget } from './redis/redis-target.ts'
 export type * from './relay-types.ts'
 export type { GapEvent, SubscribeOptions } from './delivery/subscription.ts'
 export type { Payload } from './session/envelope.ts'

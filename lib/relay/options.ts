@@ -41,9 +41,9 @@ export interface PublishLimits {
   replicas?: number
   /** Milliseconds for which a message is repeated to a new master. @default 15000 */
   graceMs?: number
-  /** Bytes of all messages that wait or are kept for repetition. @default 64 MiB */
+  /** Bytes of all messages that are under way or kept for repetition. @default 64 MiB */
   outboxBytes?: number
-  /** What `publish()` does when the outbox is full. @default 'reject' */
+  /** What `publish()` does when the outbox is full. With `'wait'` its callers are to await it: what waits has no limit. @default 'reject' */
   onFull?: 'reject' | 'wait'
   /** Bytes of one message. @default 1 MiB */
   maxBytes?: number

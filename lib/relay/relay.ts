@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
-import { type WslbError } from '../core/errors.ts'
+import { ConfigError, type ConfigProblem, type WslbError } from '../core/errors.ts'
 import { Feeds } from './delivery/feeds.ts'
 import { Outbox, relayClosed } from './delivery/outbox.ts'
 import { fleetingPid } from './delivery/lane.ts'
@@ -52,6 +52,9 @@ export function clientChannel(clientId: string): string {
   return `${RESERVED}c:${clientId}`
 }
 
+const LONE_SURROGATE = /\p{Surrogate}/u
+const ACKS: ReadonlySet<unknown> = new Set(['replicated', 'master', 'none'])
+
 class JoinedRelay implements Relay {
   readonly nodeId: string
   /** Random per start: the messages of a process that comes back are not repetitions of those before. */
@@ -103,12 +106,16 @@ class JoinedRelay implements Relay {
     return this.#ready
   }
 
-  async publish(channel: string, data: Payload, options?: PublishOptions): Promise<Published> {
-    return this.channel(channel).publish(data, options)
+  async publish(channel: string, data: Payload, options: PublishOptions = {}): Promise<Published> {
+    return this.#publish(channelNamed(channel), data, this.#options.history, options)
   }
 
-  subscribe(channel: string, listener: (message: Message) => void, options?: SubscribeOptions): Subscription {
-    return this.channel(channel).subscribe(listener, options)
+  subscribe(
+    channel: string,
+    listener: (message: Message) => void,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    return this.#subscribe(channelNamed(channel), this.#options.history.length === 0, listener, options)
   }
 
   channel(name: string, { history }: { history?: RelayOptions['history'] } = {}): Channel {
@@ -189,6 +196,7 @@ class JoinedRelay implements Relay {
   }
 
   async #publish(channel: string, data: Payload, history: History, options: PublishOptions): Promise<Sent> {
+    checkPublish(options)
     const { id, ack = 'replicated', ttlMs } = options
     const expires = ttlMs === undefined ? 0 : this.#options.clock.wallTime() + ttlMs
     const body = seal({ data, id, expires })
@@ -244,4 +252,20 @@ class JoinedRelay implements Relay {
     await this.#transport.close()
     this.#settleReady.reject(relayClosed())
   }
+}
+
+/** @throws ConfigError with everything that is wrong */
+function checkPublish({ id, ack, ttlMs }: PublishOptions): void {
+  if (id === undefined && ack === undefined && ttlMs === undefined) return
+  const problems: ConfigProblem[] = []
+  if (id !== undefined && (typeof id !== 'string' || id === '' || LONE_SURROGATE.test(id))) {
+    problems.push({ path: 'id', message: 'expected a text of whole characters' })
+  }
+  if (ack !== undefined && !ACKS.has(ack)) {
+    problems.push({ path: 'ack', message: `expected ${[...ACKS].join(', ')}, got ${String(ack)}` })
+  }
+  if (ttlMs !== undefined && !(ttlMs >= 0)) {
+    problems.push({ path: 'ttlMs', message: `expected milliseconds, got ${String(ttlMs)}` })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
 }

@@ -1,4 +1,5 @@
 import { systemClock, type Clock, type Random } from '../core/clock.ts'
+import { assertOptions } from '../core/assert-options.ts'
 import { ConfigError, type ConfigProblem } from '../core/errors.ts'
 import { type Logger } from '../core/logger.ts'
 import { type OutboxLimits } from './delivery/outbox.ts'
@@ -19,12 +20,43 @@ export interface ResolvedOptions {
 
 const DEFAULT_HISTORY: History = { length: 1_000, ttl: 120_000 }
 const DEFAULT_LEASE = 2_000
+const LONGEST_GRACE = 300_000
+const RELAY = {
+  redis: true,
+  memory: true,
+  nodeId: true,
+  prefix: true,
+  history: true,
+  publish: true,
+  lease: true,
+  log: true,
+  clock: true,
+  random: true,
+} as const
+const PUBLISH = { replicas: true, graceMs: true, outboxBytes: true, onFull: true, maxBytes: true } as const
+const LEASE = { ms: true } as const
+const HISTORY = { length: true, ttlMs: true } as const
+const REDIS = {
+  url: true,
+  sentinels: true,
+  name: true,
+  sentinel: true,
+  username: true,
+  password: true,
+  db: true,
+  tls: true,
+  connect: true,
+} as const
 const NODE_ID = /^[\w.:@-]{1,64}$/
 
 /** @throws ConfigError with everything that is wrong */
 export function resolveOptions(options: RelayOptions): ResolvedOptions {
   const problems: ConfigProblem[] = []
   const { publish = {}, lease = { ms: DEFAULT_LEASE }, redis } = options
+  assertOptions('createRelay', options, RELAY)
+  assertOptions('createRelay: publish', publish, PUBLISH)
+  if (lease) assertOptions('createRelay: lease', lease, LEASE, ', or false')
+  if (redis !== undefined) assertOptions('createRelay: redis', redis, REDIS, ': { url: "redis://…" }')
   const sentinel = redis !== undefined && 'sentinels' in redis
   const whole = (path: string, value: unknown, least: number) => {
     if (!Number.isSafeInteger(value) || (value as number) < least) {
@@ -42,8 +74,15 @@ export function resolveOptions(options: RelayOptions): ResolvedOptions {
   if (onFull !== 'reject' && onFull !== 'wait') {
     problems.push({ path: 'publish.onFull', message: `expected 'reject' or 'wait', got ${String(onFull)}` })
   }
-  if (maxBytes * 2 > outboxBytes) {
-    problems.push({ path: 'publish.outboxBytes', message: 'has to hold two messages of publish.maxBytes' })
+  if (graceMs > LONGEST_GRACE) {
+    const message = `at most ${LONGEST_GRACE}: so long publishers are remembered that nothing is appended twice`
+    problems.push({ path: 'publish.graceMs', message })
+  }
+  if (maxBytes * 2 + 1024 > outboxBytes) {
+    problems.push({
+      path: 'publish.outboxBytes',
+      message: 'has to hold two messages of publish.maxBytes, and 1024 bytes more',
+    })
   }
   const { nodeId = shortId(), prefix = 'w' } = options
   if (typeof nodeId !== 'string' || !NODE_ID.test(nodeId))
@@ -83,6 +122,7 @@ export function resolveHistory(
   defaults: History,
   problems?: ConfigProblem[],
 ): History {
+  if (options !== undefined) assertOptions(path, options, HISTORY)
   const { length = defaults.length, ttlMs = defaults.ttl } = options ?? {}
   const found: ConfigProblem[] = []
   if (!Number.isSafeInteger(length) || length < 0) {

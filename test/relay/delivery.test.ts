@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import t from 'tap'
 import {
   createRelay,
@@ -5,9 +6,14 @@ import {
   type GapEvent,
   type Message,
   type Position,
+  type PublishOptions,
+  type RedisTarget,
   type Relay,
+  type RelayOptions,
+  type RelaySocket,
 } from '../../lib/relay/index.ts'
 import { type Scope } from '../support/balancer.ts'
+import { ManualClock, settled } from '../support/clock.ts'
 import { until } from '../support/until.ts'
 
 function relays(t: Scope, count: number, options: Parameters<typeof createRelay>[0] = {}): Relay[] {
@@ -183,6 +189,128 @@ t.test('the outbox is bounded', async (t) => {
   t.strictSame(
     (await Promise.all(all)).map(({ offset }) => offset),
     Array.from({ length: 50 }, (_, n) => n + 1),
+  )
+})
+
+t.test('what is not kept reaches a client that is behind in what is', async (t) => {
+  const [relay] = relays(t, 1) as [Relay]
+  const got: unknown[] = []
+  const socket = new EventEmitter() as EventEmitter & RelaySocket
+  Object.assign(socket, { bufferedAmount: 0, close: () => {} })
+  socket.send = (frame, written) => {
+    const { data } = JSON.parse(String(frame)) as { data?: unknown }
+    if (data !== undefined) got.push(data)
+    queueMicrotask(() => written())
+  }
+  await relay.attach(socket, { clientId: 'c', highWater: 10 }).subscribe('room')
+  await relay.sendTo('c', 'one')
+  Object.assign(socket, { bufferedAmount: 100 })
+  await relay.sendTo('c', 'fills it')
+  await relay.sendTo('c', 'not kept', { history: false })
+  await relay.sendTo('c', 'kept')
+  Object.assign(socket, { bufferedAmount: 0 })
+  await until(() => got.includes('kept'), 'what was kept')
+  t.strictSame(got, ['one', 'fills it', 'kept'])
+})
+
+t.test('a subscriber that is paused while others are told of a message gets it later', async (t) => {
+  const [relay] = relays(t, 1) as [Relay]
+  const got: unknown[] = []
+  let saved: Position | undefined
+  const first = relay.subscribe('room', ({ data }) => {
+    if (data !== 2) return
+    saved = second.position()
+    second.pause()
+  })
+  const second = relay.subscribe('room', ({ data }) => got.push(data))
+  await Promise.all([first.ready, second.ready])
+  for (const n of [1, 2, 3]) await relay.publish('room', n)
+  second.resume()
+  await until(() => got.length === 3, 'all')
+  t.strictSame(got, [1, 2, 3])
+  const again: unknown[] = []
+  await relay.subscribe('room', ({ data }) => again.push(data), { from: saved! }).ready
+  t.strictSame(again, [2, 3], 'its position was before the message')
+})
+
+t.test('what has expired is one gap', async (t) => {
+  const clock = new ManualClock()
+  const [relay] = relays(t, 1, { clock, history: { ttlMs: 1_000 } }) as [Relay]
+  const gaps: GapEvent[] = []
+  const first = relay.subscribe('room', () => {})
+  await first.ready
+  await relay.publish('room', 1)
+  const from = first.position()!
+  await relay.publish('room', 2)
+  await relay.publish('room', 3)
+  await clock.advance(2_000)
+  const got: unknown[] = []
+  const second = relay.subscribe('room', ({ data }) => got.push(data), {
+    from,
+    onGap: (gap) => gaps.push(gap),
+  })
+  await second.ready
+  await relay.publish('room', 4)
+  await settled()
+  t.strictSame(gaps, [{ channel: 'room', from: 2, to: 3, reason: 'expired' }])
+  t.strictSame(got, [4])
+})
+
+t.test('a channel without history says that something is missing', async (t) => {
+  const [relay] = relays(t, 1, { history: { length: 0 } }) as [Relay]
+  const got: unknown[] = []
+  const onGap = ({ reason }: GapEvent) => got.push(reason)
+  const subscription = relay.subscribe('room', ({ data }) => got.push(data), { onGap })
+  await subscription.ready
+  await relay.publish('room', 1)
+  subscription.pause()
+  await relay.publish('room', 2)
+  subscription.resume()
+  await settled()
+  await relay.publish('room', 3)
+  await until(() => got.length === 3, 'the third')
+  t.strictSame(got, [1, 'no-history', 3])
+  const from = subscription.position()!
+  subscription.close()
+  await relay.subscribe('room', () => {}, { from, onGap }).ready
+  t.strictSame(got, [1, 'no-history', 3, 'no-history'])
+  t.throws(
+    () => relay.channel('room', { history: { length: 5 } }).subscribe(() => {}),
+    /without history here/,
+  )
+})
+
+t.test('a position that is none is refused at once', async (t) => {
+  const [relay] = relays(t, 1) as [Relay]
+  const wrong: unknown[] = [null, {}, [], 7, 'never', { epoch: 5, offset: 1 }, { epoch: 'x', offset: null }]
+  const marks = [
+    { epoch: 'x', offset: 1, trail: 5 },
+    { epoch: 'x', offset: 1, trail: [null] },
+  ]
+  const numbers = [
+    { epoch: 'x', offset: 1, seen: 5 },
+    { epoch: 'x', offset: 1, seen: { p: 'many' } },
+  ]
+  for (const from of [...wrong, ...marks, ...numbers]) {
+    t.throws(() => relay.subscribe('room', () => {}, { from: from as Position }), {
+      code: 'WSLB_CONFIG_INVALID',
+    })
+  }
+  t.equal(relay.status().subscriptions, 0)
+})
+
+t.test('options of a publish that are none are refused', async (t) => {
+  const [relay] = relays(t, 1) as [Relay]
+  const wrong = [{ id: null }, { id: '\ud800' }, { id: '' }, { ack: 'replicatd' }, { ttlMs: '5s' }]
+  for (const options of wrong) {
+    await t.rejects(relay.publish('room', 1, options as unknown as PublishOptions), {
+      code: 'WSLB_CONFIG_INVALID',
+    })
+  }
+  t.throws(() => createRelay({ histroy: {} } as unknown as RelayOptions), /histroy: .*did you mean "history"/)
+  t.throws(
+    () => createRelay({ redis: 'redis://localhost' as unknown as RedisTarget }),
+    /redis: got a string; .*\{ url: /,
   )
 })
 

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Feeds } from '../../lib/relay/delivery/feeds.ts'
+import { type GapEvent } from '../../lib/relay/delivery/subscription.ts'
 import { MemoryStore } from '../../lib/relay/memory/memory-store.ts'
 import { seal } from '../../lib/relay/session/envelope.ts'
 import { ManualClock, settled } from '../support/clock.ts'
@@ -38,7 +39,8 @@ class Bench {
   }
 
   subscribe(options = {}) {
-    const onGap = ({ reason }: { reason: string }) => this.got.push(reason)
+    const onGap = ({ reason, from, to }: GapEvent) =>
+      this.got.push(reason === 'overrun' ? `${reason} ${from}–${to}` : reason)
     return this.feeds.subscribe('room', false, ({ data }) => this.got.push(data), { onGap, ...options })
   }
 }
@@ -127,3 +129,61 @@ t.test('nobody listens for what nobody subscribes to', async (t) => {
   t.strictSame(bench.got, [])
   t.equal(bench.feeds.subscriptions, 0)
 })
+
+t.test('one channel that is refused holds no other one up', async (t) => {
+  const bench = new Bench()
+  const session = await bench.begin()
+  const others = Array.from({ length: 700 }, (_, n) => bench.feeds.subscribe(`${n}`, false, () => {}, {}))
+  await Promise.all(others.map(({ ready }) => ready))
+  session.end()
+  const next = new ScriptedSession(bench.store, bench.clock, (channel, entry) =>
+    bench.feeds.pushed(channel, entry),
+  )
+  next.poison = '3'
+  await bench.feeds.begin(next)
+  t.equal(bench.store.listeners('699'), 1)
+  t.equal(next.reads, 700)
+  next.end()
+  bench.feeds.close()
+})
+
+t.test(
+  'the newest after a log has fallen back: the gap begins where the reader stands in the new epoch',
+  async (t) => {
+    const bench = new Bench()
+    const session = await bench.begin()
+    const subscription = bench.subscribe()
+    await settled()
+    await bench.append(session, ...Array.from({ length: 10 }, (_, n) => `${n + 1}`))
+    subscription.pause()
+    session.end()
+    // As after a failover: what came behind 6 did not survive, and others have published since.
+    const [before, after] = ['A', 'B'].map((epoch) => ({ epoch, offset: epoch === 'A' ? 0 : 6 }))
+    const chain = [{ ...before!, epoch: bench.store.log('room', 0).epoch }, after!]
+    const body = (data: string) => seal({ data, id: undefined, expires: 0 })
+    const entries = [7, 8, 9, 10, 11, 12].map((offset) => ({
+      offset,
+      pid: 'q',
+      seq: offset,
+      body: body(`q${offset}`),
+    }))
+    const next = new ScriptedSession(bench.store, bench.clock, () => {})
+    next.read = async (_channel, origin) => {
+      const place = typeof origin === 'string' || origin[0]!.epoch !== 'B' ? 6 : origin[0]!.offset
+      return {
+        epoch: 'B',
+        chain,
+        top: 12,
+        after: place,
+        gap: undefined,
+        entries: entries.filter((e) => e.offset > place),
+      }
+    }
+    await bench.feeds.begin(next)
+    bench.got.length = 0
+    subscription.resume({ skip: true })
+    await settled()
+    t.strictSame(bench.got, ['overrun 7–11', 'q12'])
+    t.equal(bench.feeds.counts.gaps, 1)
+  },
+)

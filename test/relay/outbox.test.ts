@@ -166,6 +166,18 @@ t.test('whoever waits for room keeps its place', async (t) => {
   )
 })
 
+t.test('whoever waits for room gets it as soon as there is some', async (t) => {
+  for (const history of [HISTORY, { length: 0, ttl: 1 }]) {
+    const bench = new Bench({ bytes: 3_100, maxBytes: 1_000, onFull: 'wait' })
+    bench.begin(new MemoryStore())
+    const large = ['a', 'b', 'c', 'd', 'e'].map((letter) => bench.publish(letter.repeat(990), { history }))
+    await settled()
+    t.equal(bench.outcomes.length, 5)
+    await Promise.all(large)
+    t.ok(bench.outbox.status.bytes <= 3_100)
+  }
+})
+
 t.test('a channel that was quiet for long goes on with higher numbers', async (t) => {
   const bench = new Bench()
   const store = new MemoryStore()

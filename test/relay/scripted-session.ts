@@ -19,6 +19,8 @@ export class ScriptedSession implements Session {
   replicas = 0
   /** What is refused while it is set. */
   refusal: string | undefined
+  /** A channel that is refused, for ever. */
+  poison: string | undefined
   /** Appended, and its answer never comes. */
   swallows = false
   readonly #over = new AbortController()
@@ -55,6 +57,7 @@ export class ScriptedSession implements Session {
 
   async read(channel: string, origin: Origin, limit: number): Promise<Slice> {
     this.reads++
+    if (channel === this.poison) throw new Refused('WRONGTYPE')
     if (this.refusal) throw new Refused(this.refusal)
     return this.#memory.read(channel, origin, limit)
   }

@@ -12,12 +12,23 @@ export const PAGE = 500
 /** Milliseconds until a question that was refused is asked again. */
 const PAUSE = 200
 
+/** Behind a gap too. */
+export function endOf(after: number, gap: Gap | undefined): number {
+  return Math.max(after, gap?.to ?? 0)
+}
+
 export function positionOf([mark, ...trail]: Trail, seen: Seen | undefined, grace: number): Position {
   return { ...mark!, trail, seen: seen?.recent(2 * grace) ?? {} }
 }
 
 /** Milliseconds after which a log that is quiet is read again: Redis forgets what nobody asks for in ten minutes. */
 const RENEWAL = 240_000
+
+/** A place in a channel. */
+export interface Standing {
+  readonly trail: Trail
+  readonly seen: Seen
+}
 
 /** Who gets what the feed gets, as it comes. */
 export interface Follower {
@@ -49,6 +60,7 @@ export class Feed {
   readonly ring = new Ring()
   readonly #context: FeedContext
   #session: Session | undefined
+  #refused: () => void = () => {}
   #epoch = ''
   #offset = 0
   #chain: readonly Boundary[] = []
@@ -59,6 +71,8 @@ export class Feed {
   /** Counts the changes of its place. */
   #serial = 0
   #touched = 0
+  /** What stands while followers are told of something: who was not told yet stands where the feed stood before. */
+  #step: Standing | (() => Standing) | undefined
   #position: { readonly serial: number; readonly value: Position } | undefined
 
   constructor(channel: string, fleeting: boolean, context: FeedContext) {
@@ -93,6 +107,11 @@ export class Feed {
     return trailOf(this.#epoch, this.#offset, this.#chain)
   }
 
+  /** While followers are told of something, what was before that; else `undefined`. */
+  get before(): Standing | undefined {
+    return typeof this.#step === 'function' ? this.#step() : this.#step
+  }
+
   /** The same object until something is accepted, so that what is made of it can be shared. */
   position(): Position {
     if (this.#position?.serial !== this.#serial) {
@@ -102,8 +121,12 @@ export class Feed {
     return this.#position.value
   }
 
-  /** Listens, and catches up with what was missed. Settles when that is done or the session is over; never rejects. */
-  async begin(session: Session): Promise<void> {
+  /**
+   * Listens, and catches up with what was missed. Settles when that is done or the session is over; never rejects.
+   * @param refused told when the server refuses something, which is then tried again and again
+   */
+  async begin(session: Session, refused = () => {}): Promise<void> {
+    this.#refused = refused
     this.#session = session
     this.#syncing = true
     const listening = await this.#persist(session, () => session.listen(this.channel).then(() => true))
@@ -169,31 +192,44 @@ export class Feed {
   #apply({ epoch, chain, after, gap, entries }: Slice): void {
     if (this.#established && after < this.#offset && !gap) this.#context.rewound()
     if (epoch !== this.#epoch) this.ring.clear()
+    const before = gap && { trail: this.trail(), seen: this.seen }
     this.#serial++
     this.#epoch = epoch
     this.#chain = chain
-    this.#offset = after
+    this.#offset = endOf(after, gap)
     this.#established = true
     this.#touched = this.#context.clock.now()
-    if (gap) this.#lose(gap)
+    if (gap) this.#lose(gap, before)
     for (const entry of entries) this.#accept(entry)
   }
 
-  #lose(gap: Gap): void {
+  #lose(gap: Gap, before?: Standing): void {
     this.ring.clear()
+    this.#step = before
     for (const follower of this.followers) follower.lose(gap)
+    this.#step = undefined
   }
 
   #accept(entry: Entry): void {
     this.#serial++
-    if (entry.offset > 0) this.#offset = entry.offset
-    this.ring.push(entry)
+    const { pid, seq, offset } = entry
+    if (offset > 0) {
+      this.#offset = offset
+      this.ring.push(entry)
+    }
     const { clock } = this.#context
     this.#touched = clock.now()
-    if (!this.seen.take(entry.pid, entry.seq, this.#touched)) return this.#context.repeated()
+    const last = this.seen.last(pid)
+    if (!this.seen.take(pid, seq, this.#touched)) return this.#context.repeated()
     if (this.followers.size === 0) return
-    const message = messageOf(this.channel, this.#epoch, entry, () => clock.wallTime())
-    for (const follower of this.followers) follower.deliver(entry, message)
+    const opened = messageOf(this.channel, this.#epoch, entry, () => clock.wallTime())
+    if (opened?.keyed && !this.seen.takeId(opened.message.id)) return this.#context.repeated()
+    this.#step = () => ({
+      trail: trailOf(this.#epoch, this.#offset - (offset > 0 ? 1 : 0), this.#chain),
+      seen: this.seen.before(pid, last),
+    })
+    for (const follower of this.followers) follower.deliver(entry, opened?.message)
+    this.#step = undefined
   }
 
   /** Again until it is not refused. @returns `undefined` when the session is over */
@@ -204,6 +240,7 @@ export class Feed {
         return this.#session === session ? answer : undefined
       } catch {
         if (this.#session !== session || session.signal.aborted) return undefined
+        this.#refused()
         await sleep(PAUSE, this.#context.clock, session.signal).catch(() => {})
       }
     }

@@ -1,6 +1,8 @@
 import { type Timer } from '../../core/clock.ts'
+import { ConfigError } from '../../core/errors.ts'
 import { type Pushed } from '../session/entry.ts'
 import { type Message } from '../session/message.ts'
+import { originOf } from '../session/position.ts'
 import { type Session } from '../session/session.ts'
 import { Feed, type FeedContext } from './feed.ts'
 import { type SubscribeOptions, Subscription, type SubscriptionContext } from './subscription.ts'
@@ -47,14 +49,23 @@ export class Feeds {
     return this.#feeds.get(channel)?.feed.established === false
   }
 
-  /** @param fleeting whether the channel keeps nothing */
+  /**
+   * @param fleeting whether the channel keeps nothing
+   * @throws ConfigError for a `from` that is no position, and where somebody reads the channel as one of the other kind
+   */
   subscribe(
     channel: string,
     fleeting: boolean,
     listener: (message: Message) => void,
     options: SubscribeOptions,
   ): Subscription {
+    const { from = 'now' } = options
+    originOf(from)
     const { feed, subscriptions } = this.#feeds.get(channel) ?? this.#open(channel, fleeting)
+    if (feed.fleeting !== fleeting) {
+      const message = `${channel} is read ${fleeting ? 'with' : 'without'} history here already: every user of a channel gives it the same`
+      throw new ConfigError([{ path: 'history', message }])
+    }
     const subscription = new Subscription(feed, listener, options, this.#subscriptionContext)
     subscriptions.add(subscription)
     return subscription
@@ -68,7 +79,7 @@ export class Feeds {
     this.#session = session
     this.#round?.cancel()
     // Those that join meanwhile begin by themselves.
-    await this.#each(session, (feed) => feed.begin(session))
+    await this.#each(session, (feed, goOn) => feed.begin(session, goOn))
     this.#schedule(session)
   }
 
@@ -104,16 +115,18 @@ export class Feeds {
     })
   }
 
-  /** Some at a time, while the session lasts. */
-  async #each(session: Session, act: (feed: Feed) => Promise<void>): Promise<void> {
-    const feeds = [...this.#feeds.values()].map(({ feed }) => feed)
-    for (let start = 0; start < feeds.length && this.#session === session; start += ABREAST) {
-      // Some may have been closed while others were served.
-      const open = feeds
-        .slice(start, start + ABREAST)
-        .filter((feed) => this.#feeds.get(feed.channel)?.feed === feed)
-      await Promise.all(open.map(act))
+  /** Some at a time, while the session lasts. @param act calls `goOn` when others need not wait for it */
+  async #each(session: Session, act: (feed: Feed, goOn: () => void) => Promise<void>): Promise<void> {
+    const feeds = Array.from(this.#feeds.values(), ({ feed }) => feed).values()
+    const worker = async () => {
+      for (const feed of feeds) {
+        if (this.#session !== session) return
+        // It may have been closed while others were served.
+        if (this.#feeds.get(feed.channel)?.feed !== feed) continue
+        await new Promise<void>((resolve) => void act(feed, resolve).then(resolve))
+      }
     }
+    await Promise.all(Array.from({ length: ABREAST }, worker))
   }
 
   #leave(subscription: Subscription): void {

@@ -47,6 +47,7 @@ export class Outbox {
   /** Those that wait for room. */
   readonly #waiting = new Fifo<{ readonly pending: Pending; readonly outgoing: Outgoing }>()
   #bytes = 0
+  #waitingBytes = 0
   #session: Session | undefined
   #pruning: Timer | undefined
   #closed = false
@@ -62,7 +63,7 @@ export class Outbox {
   get status(): { messages: number; bytes: number; oldestMs: number } {
     const [oldest] = this.#unsettled
     const oldestMs = oldest ? this.#options.clock.now() - oldest.publishedAt : 0
-    return { messages: this.#unsettled.size, bytes: this.#bytes, oldestMs }
+    return { messages: this.#unsettled.size, bytes: this.#bytes + this.#waitingBytes, oldestMs }
   }
 
   begin(session: Session): void {
@@ -93,7 +94,10 @@ export class Outbox {
       const pending = new Pending(outgoing, size, this.#options.clock.now(), resolve, reject)
       this.#unsettled.add(pending)
       if (room) this.#enter(pending, outgoing)
-      else this.#waiting.push({ pending, outgoing })
+      else {
+        this.#waiting.push({ pending, outgoing })
+        this.#waitingBytes += size
+      }
     })
   }
 
@@ -117,6 +121,7 @@ export class Outbox {
     this.#lanes.clear()
     this.#kept.clear()
     this.#bytes = 0
+    this.#waitingBytes = 0
   }
 
   #enter(pending: Pending, { channel, history, ack }: Outgoing): void {
@@ -147,12 +152,14 @@ export class Outbox {
   #placed(lane: Lane, pending: Pending): void {
     if (lane.fleeting) {
       this.#settle(pending)
-      return this.#drop(pending)
+      this.#drop(pending)
+      return this.#admit()
     }
     if (pending.ack !== 'replicated') this.#settle(pending)
     else if (!pending.settled) this.#replication.add(pending)
     pending.keptAt = this.#options.clock.now()
     this.#kept.push(pending)
+    this.#admit()
     if (!this.#pruning) this.#prune()
   }
 
@@ -204,6 +211,7 @@ export class Outbox {
       next = this.#waiting.first
     ) {
       this.#waiting.shift()
+      this.#waitingBytes -= next.pending.size
       this.#enter(next.pending, next.outgoing)
     }
   }

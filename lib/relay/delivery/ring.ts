@@ -26,10 +26,10 @@ export class Ring {
     if (this.#entries.length > LENGTH || this.#bytes > BYTES) this.clear()
   }
 
-  /** All that comes behind the offset; `undefined` where that is not all here. */
+  /** All that comes behind the offset, which is something; `undefined` where that is not all here. */
   after(offset: number): readonly Entry[] | undefined {
-    const first = this.#entries[0]
-    if (!first || first.offset > offset + 1) return undefined
+    const [first, last] = [this.#entries[0], this.#entries.at(-1)]
+    if (!first || first.offset > offset + 1 || last!.offset <= offset) return undefined
     return this.#entries.slice(offset + 1 - first.offset)
   }
 

@@ -1,10 +1,16 @@
 /** Milliseconds for which a publisher that is silent is remembered: as long as its key in Redis. */
 const REMEMBERED = 600_000
 
+/** Ids of the application that are remembered. */
+const IDS = 4_096
+
 /** The last message of each publisher that was delivered. What is repeated to a new master is not delivered again. */
 export class Seen {
   /** In the order of their last message. */
   readonly #publishers = new Map<string, { seq: number; at: number }>()
+
+  /** Of the last messages that had one: the same may come from two publishers, and after a change of master from each. */
+  readonly #ids = new Set<string>()
 
   static from(seen: Readonly<Record<string, number>>, now: number): Seen {
     const result = new Seen()
@@ -23,8 +29,30 @@ export class Seen {
     return true
   }
 
+  /** @returns whether the id is a new one, which then it is no longer */
+  takeId(id: string): boolean {
+    if (this.#ids.has(id)) return false
+    this.#ids.add(id)
+    if (this.#ids.size > IDS) for (const oldest of this.#ids) return this.#ids.delete(oldest)
+    return true
+  }
+
   has(pid: string, seq: number): boolean {
-    return seq <= (this.#publishers.get(pid)?.seq ?? 0)
+    return seq <= this.last(pid)
+  }
+
+  /** 0 for a publisher of whom nothing was seen. */
+  last(pid: string): number {
+    return this.#publishers.get(pid)?.seq ?? 0
+  }
+
+  /** As it was before the last message of a publisher. @param last see {@link last} */
+  before(pid: string, last: number): Seen {
+    const result = this.union(undefined)
+    const known = result.#publishers.get(pid)
+    if (last === 0) result.#publishers.delete(pid)
+    else if (known) result.#publishers.set(pid, { ...known, seq: last })
+    return result
   }
 
   /** Those whose last message came at most `span` milliseconds before the last message of all. */
@@ -42,6 +70,7 @@ export class Seen {
     for (const [pid, last] of this.#publishers) result.#publishers.set(pid, last)
     for (const [pid, last] of other ? other.#publishers : [])
       if (!this.has(pid, last.seq)) result.#publishers.set(pid, last)
+    for (const id of this.#ids) result.#ids.add(id)
     return result
   }
 

@@ -2,9 +2,9 @@ import { type Clock } from '../../core/clock.ts'
 import { sleep } from '../../core/sleep.ts'
 import { type Entry } from '../session/entry.ts'
 import { messageOf, type Message } from '../session/message.ts'
-import { type Mark, type Origin, type Position, trailOf } from '../session/position.ts'
+import { type Mark, type Origin, originOf, type Position, trailOf } from '../session/position.ts'
 import { type Gap, type GapReason, type Slice } from '../session/session.ts'
-import { type Feed, type Follower, PAGE, positionOf } from './feed.ts'
+import { endOf, type Feed, type Follower, PAGE, positionOf, type Standing } from './feed.ts'
 import { Seen } from './seen.ts'
 
 /** What is lost: it is told in place of it, before what comes after it. */
@@ -47,7 +47,12 @@ export class Subscription implements Follower {
   #origin: Origin
   /** What it got that the feed does not know of. */
   #seen: Seen | undefined
-  #joined = 0
+  /** Up to where it was told what the feed was told. */
+  #served = 0
+  /** When it began to follow. */
+  #followed = 0
+  /** Nothing was kept of what came meanwhile. */
+  #missed: boolean
   #reading = false
   #again = false
 
@@ -62,9 +67,9 @@ export class Subscription implements Follower {
     this.#listener = listener
     this.#onGap = onGap
     this.#context = context
-    this.#origin =
-      typeof from === 'string' ? from : [{ epoch: from.epoch, offset: from.offset }, ...(from.trail ?? [])]
+    this.#origin = originOf(from)
     if (typeof from !== 'string' && from.seen) this.#seen = Seen.from(from.seen, context.clock.now())
+    this.#missed = feed.fleeting && typeof from !== 'string'
     this.ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }))
     // Nobody has to wait for it.
     this.ready.catch(() => {})
@@ -79,8 +84,9 @@ export class Subscription implements Follower {
     if (this.#state !== 'live') {
       return typeof this.#origin === 'string' ? undefined : positionOf(this.#origin, this.#seen, grace)
     }
-    if (!this.#seen) return this.#feed.position()
-    return positionOf(this.#feed.trail(), this.#feed.seen.union(this.#seen), grace)
+    if (!this.#seen && this.#isServed()) return this.#feed.position()
+    const { trail, seen } = this.#standing()
+    return positionOf(trail, seen, grace)
   }
 
   /** Delivers nothing until {@link resume}; keeps its position, and nothing else. */
@@ -109,11 +115,15 @@ export class Subscription implements Follower {
   }
 
   deliver(entry: Entry, message: Message | undefined): void {
-    if (this.#feed.serial === this.#joined || this.#seen?.has(entry.pid, entry.seq)) return
+    if (this.#isServed()) return
+    this.#served = this.#feed.serial
+    if (this.#seen?.has(entry.pid, entry.seq)) return
+    if (this.#seen) this.#forget()
     if (message) this.#hand(message)
   }
 
   lose(gap: Gap): void {
+    this.#served = this.#feed.serial
     const event = { channel: this.channel, ...gap }
     this.#context.told(event)
     this.#guard(() => this.#onGap?.(event))
@@ -137,7 +147,7 @@ export class Subscription implements Follower {
 
   /** Until it has caught up, or cannot go on before the feed does. */
   async #readOn(): Promise<void> {
-    while (this.#state === 'behind') {
+    while (this.#isBehind()) {
       if (this.#hasCaughtUp()) return this.#follow()
       const near = this.#nearby()
       if (near) {
@@ -146,12 +156,19 @@ export class Subscription implements Follower {
       }
       const { session } = this.#feed
       if (!session || session.signal.aborted) return
-      const slice = await session.read(this.channel, this.#origin, PAGE).catch(() => undefined)
+      const asked = this.#origin
+      const slice = await session.read(this.channel, asked, PAGE).catch(() => undefined)
+      // Closed, paused or moved meanwhile: what was read is not what is wanted.
+      if (!this.#isBehind() || this.#origin !== asked) continue
       if (slice) this.#apply(slice)
       else await sleep(PAUSE, this.#context.clock, session.signal).catch(() => {})
       // There the log ends, in an epoch that the feed does not know of yet: it will.
       if (slice?.entries.length === 0 && slice.epoch !== this.#feed.epoch) return
     }
+  }
+
+  #isBehind(): boolean {
+    return this.#state === 'behind'
   }
 
   #hasCaughtUp(): boolean {
@@ -170,7 +187,7 @@ export class Subscription implements Follower {
   }
 
   #apply({ epoch, chain, after, gap, entries }: Slice): void {
-    this.#origin = trailOf(epoch, after, chain)
+    this.#origin = trailOf(epoch, endOf(after, gap), chain)
     if (gap) this.lose(gap)
     this.#take(entries)
   }
@@ -180,38 +197,66 @@ export class Subscription implements Follower {
     this.#seen ??= new Seen()
     for (const entry of entries) {
       // Paused or closed by what it was given.
-      if (this.#state !== 'behind') return
+      if (!this.#isBehind()) return
       const [{ epoch }, ...older] = this.#origin as [Mark, ...Mark[]]
       this.#origin = [{ epoch, offset: entry.offset }, ...older]
       if (!this.#seen.take(entry.pid, entry.seq, clock.now())) continue
-      const message = messageOf(this.channel, epoch, entry, () => clock.wallTime())
-      if (message) this.#hand(message)
+      const opened = messageOf(this.channel, epoch, entry, () => clock.wallTime())
+      if (opened && (!opened.keyed || this.#seen.takeId(opened.message.id))) this.#hand(opened.message)
     }
   }
 
   #follow(): void {
     this.#seen = this.#seen?.beyond(this.#feed.seen)
     this.#state = 'live'
-    this.#joined = this.#feed.serial
+    this.#served = this.#feed.serial
+    this.#followed = this.#context.clock.now()
     this.#feed.followers.add(this)
     this.#feed.ring.release()
+    if (this.#missed) this.lose({ from: 0, to: 0, reason: 'no-history' })
+    this.#missed = false
     this.#settle.resolve()
   }
 
   #fallBehind(): void {
+    const { trail, seen } = this.#standing()
+    this.#missed = this.#feed.fleeting
     this.#feed.followers.delete(this)
     this.#feed.ring.hold()
-    this.#origin = this.#feed.trail()
-    this.#seen = this.#feed.seen.union(this.#seen)
+    this.#origin = trail
+    this.#seen = seen
+  }
+
+  /** Whether it was told what the others are being told. */
+  #isServed(): boolean {
+    return this.#served === this.#feed.serial
+  }
+
+  /** Where it stands while it follows. */
+  #standing(): Standing {
+    const { trail, seen } = (this.#isServed() ? undefined : this.#feed.before) ?? {
+      trail: this.#feed.trail(),
+      seen: this.#feed.seen,
+    }
+    return { trail, seen: seen.union(this.#seen) }
+  }
+
+  /** What it got before it followed is not repeated by anybody any more. */
+  #forget(): void {
+    const { clock, grace } = this.#context
+    if (clock.now() - this.#followed > 2 * grace) this.#seen = undefined
   }
 
   /** To the newest message. */
-  #skip({ offset }: Mark): void {
+  #skip({ epoch, offset }: Mark): void {
     const [newest, ...older] = this.#feed.trail() as [Mark, ...Mark[]]
+    // What it has of an epoch that is over counts as far as that epoch has survived.
+    const common = [newest, ...older].find((mark) => mark.epoch === epoch)
+    const has = Math.min(offset, common?.offset ?? 0)
     const last = newest.offset - 1
-    if (last <= offset) return
+    if (last <= has) return
     this.#origin = [{ ...newest, offset: last }, ...older]
-    this.lose({ from: offset + 1, to: last, reason: 'overrun' })
+    this.lose({ from: has + 1, to: last, reason: 'overrun' })
   }
 
   #hand(message: Message): void {

@@ -11,17 +11,25 @@ export interface Message {
   readonly epoch: string
 }
 
+/** As {@link messageOf} found it. */
+export interface Opened {
+  readonly message: Message
+  /** Whether its id was given by the application: then others may have published it too. */
+  readonly keyed: boolean
+}
+
 /** @returns `undefined` for what nobody wants any more, or what no relay has published */
 export function messageOf(
   channel: string,
   epoch: string,
   entry: Entry,
   wallTime: () => number,
-): Message | undefined {
+): Opened | undefined {
   const envelope = opened(entry.body)
   if (!envelope || (envelope.expires > 0 && envelope.expires <= wallTime())) return undefined
-  const { data, id = messageId(entry) } = envelope
-  return { channel, id, data, offset: entry.offset, epoch }
+  const { data, id } = envelope
+  const message = { channel, id: id ?? messageId(entry), data, offset: entry.offset, epoch }
+  return { message, keyed: id !== undefined }
 }
 
 /** What a message is called that was given no id. */

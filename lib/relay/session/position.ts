@@ -1,3 +1,5 @@
+import { ConfigError } from '../../core/errors.ts'
+
 /** "I have everything of `epoch` up to and with `offset`." */
 export interface Mark {
   readonly epoch: string
@@ -35,4 +37,24 @@ export function trailOf(epoch: string, offset: number, chain: readonly Boundary[
     trail.push({ epoch: chain[index - 1]!.epoch, offset: reached })
   }
   return trail
+}
+
+/** @throws ConfigError for what is no position: it may have been kept by anybody */
+export function originOf(from: unknown): Origin {
+  if (from === 'now' || from === 'start') return from
+  const { epoch, offset, trail = [], seen = {} } = (from ?? {}) as Partial<Record<keyof Position, unknown>>
+  const marks: unknown[] = [{ epoch, offset }, ...(Array.isArray(trail) ? (trail as unknown[]) : [undefined])]
+  const numbers = typeof seen === 'object' && seen !== null ? Object.values(seen) : [undefined]
+  if (marks.every(isMark) && numbers.every(isCount)) return marks
+  const message = 'expected "now", "start", or what position() of a subscription has given'
+  throw new ConfigError([{ path: 'from', message }])
+}
+
+function isMark(value: unknown): value is Mark {
+  const { epoch, offset } = (value ?? {}) as Partial<Mark>
+  return typeof epoch === 'string' && isCount(offset)
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }

@@ -1,3 +1,4 @@
+import { ConfigError, type ConfigProblem } from '../../core/errors.ts'
 import { type Clock, type Timer } from '../../core/clock.ts'
 import { type GapEvent, type SubscribeOptions, type Subscription } from '../delivery/subscription.ts'
 import { type Hold } from '../presence/hold.ts'
@@ -43,6 +44,7 @@ export interface AttachmentContext {
   failed(error: unknown, channel: string): void
 }
 
+const SLOW: ReadonlySet<unknown> = new Set(['catch-up', 'latest', 'close'])
 const TRY_AGAIN_LATER = 1013
 const REPLACED = 4409
 /** Milliseconds after which a full socket is looked at, in case it does not say when it has written. */
@@ -73,6 +75,7 @@ export class Attachment {
     this.#socket = socket
     this.#options = options
     this.#context = context
+    checkOptions(options)
     this.#highWater = options.highWater ?? 256 << 10
     this.#token = new ResumeToken(options.resume)
     this.#hold = context.hold((by) => this.#replaced(by))
@@ -228,4 +231,16 @@ export class Attachment {
       this.#context.failed(error, channel)
     }
   }
+}
+
+/** @throws ConfigError with everything that is wrong */
+function checkOptions({ highWater, slow }: AttachOptions): void {
+  const problems: ConfigProblem[] = []
+  if (highWater !== undefined && !(highWater >= 0)) {
+    problems.push({ path: 'highWater', message: `expected bytes, got ${String(highWater)}` })
+  }
+  if (slow !== undefined && !SLOW.has(slow)) {
+    problems.push({ path: 'slow', message: `expected ${[...SLOW].join(', ')}, got ${String(slow)}` })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
 }
