@@ -174,7 +174,7 @@ export function sessionContract(prepare: (t: Test) => SessionBench | Promise<Ses
   })
 
   test('a push without history has no place', async (t, session, witness) => {
-    const entry = { pid: 'a', seq: 5, body: Buffer.from('now|\n') }
+    const entry = { pid: 'a~', seq: 5, body: Buffer.from('now|\n') }
     t.equal(await session.push('room', entry), 0)
     await session.listen('room')
     t.equal(await session.push('room', entry), 1)

@@ -50,10 +50,11 @@ export async function dial(access: Access, address: Address, context: DialContex
 async function probe(access: Access, address: Address, context: DialContext) {
   const connection = await inTime(GREETING, context, (signal) => enter(access, address, signal))
   try {
-    const questions = ['server', 'replication'].map((section) => connection.command(['INFO', section]))
-    const scripts = [APPEND, READ].map(({ text }) => connection.command(['SCRIPT', 'LOAD', text]))
-    const all = Promise.all([...questions, ...scripts])
-    const [server, replication] = await inTime(ANSWER, context, () => all)
+    const [server, replication] = await inTime(ANSWER, context, () => {
+      const questions = ['server', 'replication'].map((section) => connection.command(['INFO', section]))
+      const scripts = [APPEND, READ].map(({ text }) => connection.command(['SCRIPT', 'LOAD', text]))
+      return Promise.all([...questions, ...scripts])
+    })
     checkVersion(address, infoOf(server, 'redis_version'))
     const role = infoOf(replication, 'role')
     if (role !== 'master') throw new WslbError('WSLB_RELAY_AWAY', `${placeOf(address)} is no master: ${role}`)

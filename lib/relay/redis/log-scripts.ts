@@ -10,6 +10,8 @@ const CHAIN = 16
 const LOOK_BACK = 256
 /** Entries that are read from the stream at once. */
 const STEP = 32
+/** Entries of others that are taken out; where there are more, the log is emptied, and readers are told of a gap. */
+const STRANGERS = 1000
 
 /**
  * Begins both scripts: the log enters the epoch of the session, if it is another one.
@@ -68,35 +70,70 @@ local function repeated(seq)
   return found[pid .. ':' .. seq] or 0
 end
 
-local flags, answer, frame, nextId = ARGV[9], { label, 0 }, { label .. '|' .. pid .. '|' }, 4
-local i, from, bodies = 0, 1, ARGV[11]
+-- A script that fails is not undone, and what is in the log already would be a duplicate when it is repeated.
+if not redis.acl_check_cmd then
+  -- Before Redis 7. What is empty is passed over.
+  if last == 0 then redis.call('PUBLISH', ARGV[8], '') end
+elseif not redis.acl_check_cmd('PUBLISH', ARGV[8], '') then
+  return redis.error_reply('NOPERM this user may not publish to ' .. ARGV[8])
+end
+
+-- Others have appended to the log, or a script that ended halfway. Beyond the end nobody has read it.
+local function makeRoom()
+  local strangers = {}
+  for _, entry in ipairs(redis.call('XRANGE', log, (top + 1) .. '-0', '+', 'COUNT', ${STRANGERS})) do
+    strangers[#strangers + 1] = entry[1]
+  end
+  if #strangers == ${STRANGERS} then
+    redis.call('DEL', log)
+  else
+    if #strangers > 0 then redis.call('XDEL', log, unpack(strangers)) end
+    redis.call('XSETID', log, top .. '-18446744073709551615')
+  end
+end
+
+local flags, answer, fresh, places, nextId = ARGV[9], { label, 0 }, {}, {}, 4
+local i, from, bodies, offset = 0, 1, ARGV[11], top
 for size in string.gmatch(ARGV[10], '%d+') do
   i = i + 1
   local seq, body, id, known = first + i - 1, string.sub(bodies, from, from + size - 1), nil, nil
   from = from + size
   if string.byte(flags, i) == 49 then
     id, nextId = KEYS[nextId], nextId + 1
-    known = redis.call('GET', id)
+    known = places[id] or redis.call('GET', id)
   end
   if seq <= last then
     answer[i + 2] = -repeated(seq)
   elseif known then
     answer[i + 2] = -tonumber(known)
   else
-    top = top + 1
-    answer[i + 2] = top
-    if length > 0 then
-      redis.call('XADD', log, 'MAXLEN', '~', length, top .. '-0', 'i', pid .. ':' .. seq, 'd', body)
-    end
-    if id then redis.call('SET', id, top, 'EX', ${REMEMBERED}) end
-    frame[#frame + 1] = top .. '|' .. seq .. '|' .. #body .. '|' .. body
+    offset = offset + 1
+    answer[i + 2] = offset
+    if id then places[id] = offset end
+    fresh[#fresh + 1] = { offset, seq, body }
   end
 end
+
+for _, entry in ipairs(fresh) do
+  if length == 0 then break end
+  local add = { 'XADD', log, 'MAXLEN', '~', length, entry[1] .. '-0', 'i', pid .. ':' .. entry[2], 'd', entry[3] }
+  local added = redis.pcall(unpack(add))
+  if added.err and string.find(added.err, 'equal or smaller', 1, true) then
+    makeRoom()
+    added = redis.pcall(unpack(add))
+  end
+  if added.err then return added end
+end
+for id, place in pairs(places) do redis.call('SET', id, place, 'EX', ${REMEMBERED}) end
 redis.call('SET', KEYS[3], math.max(last, first + i - 1), 'EX', ${REMEMBERED})
-redis.call('HSET', meta, 'o', top, 'n', length)
+redis.call('HSET', meta, 'o', offset, 'n', length)
 redis.call('PEXPIRE', meta, math.max(ttl * ${LIVES}, ${REMEMBERED} * 1000))
 redis.call('PEXPIRE', log, ttl)
-if #frame > 1 then
+if #fresh > 0 then
+  local frame = { label .. '|' .. pid .. '|' }
+  for _, entry in ipairs(fresh) do
+    frame[#frame + 1] = entry[1] .. '|' .. entry[2] .. '|' .. #entry[3] .. '|' .. entry[3]
+  end
   answer[2] = redis.call('PUBLISH', ARGV[8], table.concat(frame))
 end
 return answer
@@ -112,7 +149,7 @@ return answer
 export const READ = script(`${TURN}
 if redis.call('TTL', meta) < ${REMEMBERED} then redis.pcall('EXPIRE', meta, ${REMEMBERED}) end
 local chain, oldest = redis.call('HGET', meta, 'h'), redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-local first = oldest and tonumber(string.match(oldest[1], '^%d+')) or top + 1
+local first = math.min(oldest and tonumber(string.match(oldest[1], '^%d+')) or top + 1, top + 1)
 
 local after, lost, last, reason = nil, 0, 0, ''
 if ARGV[3] == 'now' then
@@ -143,17 +180,35 @@ else
 end
 
 local from, limit, bytes = math.max(after + 1, first), tonumber(ARGV[4]), tonumber(ARGV[5])
-local answer, count = { label, chain, top, after, lost, last, reason, from }, 0
-while count < limit and bytes > 0 and ARGV[3] ~= 'now' do
-  local step = math.min(${STEP}, limit - count)
-  local part = redis.call('XRANGE', log, (from + count) .. '-0', '+', 'COUNT', step)
-  for _, entry in ipairs(part) do
-    answer[#answer + 1] = entry[2][2]
-    answer[#answer + 1] = entry[2][4]
-    bytes = bytes - #entry[2][4]
-  end
-  count = count + #part
-  if #part < step then break end
+local answer, count, place = { label, chain, top }, 0, from .. '-0'
+-- Somebody else has deleted them.
+local function miss(to)
+  if reason == '' then lost, reason = from, 'trimmed' end
+  if lost > 0 then last = to else after = to end
+  from = to + 1
 end
+while count < limit and bytes > 0 and from + count <= top and ARGV[3] ~= 'now' do
+  local step = math.min(${STEP}, limit - count)
+  local part = redis.call('XRANGE', log, place, top .. '-0', 'COUNT', step)
+  for _, entry in ipairs(part) do
+    place = '(' .. entry[1]
+    local offset, body = tonumber(string.match(entry[1], '^(%d+)%-0$')), entry[2][4]
+    -- Between ours stands what others have appended.
+    if offset and body then
+      if offset > from + count then
+        -- A slice has no hole: the next one begins with it.
+        if count > 0 then limit = 0 break end
+        miss(offset - 1)
+      end
+      answer[9 + 2 * count], answer[10 + 2 * count] = entry[2][2], body
+      bytes, count = bytes - #body, count + 1
+    end
+  end
+  if #part < step then
+    if count == 0 then miss(top) end
+    break
+  end
+end
+answer[4], answer[5], answer[6], answer[7], answer[8] = after, lost, last, reason, from
 return answer
 `)

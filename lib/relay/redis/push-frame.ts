@@ -1,6 +1,8 @@
 import { type Entry, type Pushed } from '../session/entry.ts'
 
 const BAR = 0x7c
+/** Ends the name of a publisher of what is in no log. */
+const FLEETING = '~'
 
 /**
  * What is published: `epoch|pid|`, then for each entry `offset|seq|length|` and as many bytes of body. The append script
@@ -23,8 +25,14 @@ export function readFrame(frame: Buffer, each: (entry: Pushed) => void): void {
   const pid = word()
   while (at < frame.length) {
     const [offset, seq, length] = [Number(word()), Number(word()), Number(word())]
-    // Whoever may publish to Redis can publish anything.
-    if (!(offset >= 0 && seq > 0 && length >= 0 && at + length <= frame.length)) return
+    // Whoever may publish to Redis can publish anything. What is in no log is not checked against one.
+    const least = pid.endsWith(FLEETING) ? 0 : 1
+    const sound = isCount(offset, least) && isCount(seq, 1) && isCount(length, 0)
+    if (!sound || at + length > frame.length) return
     each({ epoch, pid, offset, seq, body: frame.subarray(at, (at += length)) })
   }
+}
+
+function isCount(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least
 }
