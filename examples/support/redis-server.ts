@@ -23,7 +23,11 @@ export interface RedisServerOptions {
 }
 
 const running = new Set<ChildProcess>()
-process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+const directories = new Set<string>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
 
 /** A real Redis, or Sentinel, on a port of its own. It ends with this process, or by {@link RedisServer.stop}. */
 export class RedisServer {
@@ -37,6 +41,7 @@ export class RedisServer {
     this.port = port
     this.exposedPort = options.exposedPort ?? port
     this.#options = options
+    directories.add(this.#directory)
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -105,6 +110,7 @@ export class RedisServer {
   async stop(): Promise<void> {
     await this.kill()
     rmSync(this.#directory, { recursive: true, force: true })
+    directories.delete(this.#directory)
   }
 
   /** Connections stay open, and nothing is answered. */

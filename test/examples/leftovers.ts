@@ -38,7 +38,7 @@ export class Leftovers {
    */
   async check(): Promise<void> {
     await until(() => this.#processes().length === 0, 'the end of its processes').catch(() => {})
-    const left = [...this.#processes(), ...this.#files()]
+    const left = [...this.#processes(), ...this.files()]
     rmSync(this.#directory, { recursive: true, force: true })
     if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`)
   }
@@ -51,7 +51,8 @@ export class Leftovers {
       .map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`)
   }
 
-  #files(): string[] {
+  /** Temporary files and folders that are there now. */
+  files(): string[] {
     if (!existsSync(this.#directory)) return []
     return readdirSync(this.#directory).filter((name) => name !== this.#cache)
   }

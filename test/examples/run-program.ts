@@ -66,6 +66,11 @@ export class RunningProgram {
     return (await this.line(/^ready (http\S+)/))[1]!
   }
 
+  /** Its temporary files and folders, as long as it runs. */
+  get files(): readonly string[] {
+    return this.#leftovers.files()
+  }
+
   type(text: string): void {
     this.#child.stdin!.write(text)
   }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { withoutRedis } from '../support/redis-server.ts'
+import { until } from '../support/until.ts'
 import { RunningProgram } from './run-program.ts'
 
 t.setTimeout(110_000)
@@ -34,3 +35,9 @@ t.test(
     t.equal(await program.stop('SIGHUP'), 0)
   },
 )
+
+t.test('sentinel-failover: Ctrl-C while it starts', { skip: withoutRedis }, async (t) => {
+  const program = new RunningProgram(t, 'sentinel-failover')
+  await until(() => program.files.length === 6, 'six servers that start', 20_000)
+  t.equal(await program.stop('SIGINT'), 0)
+})
