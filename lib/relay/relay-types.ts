@@ -22,9 +22,14 @@ export interface Relay {
    * @throws TypeError for what cannot be published
    */
   publish(channel: string, data: Payload, options?: PublishOptions): Promise<Published>
-  subscribe(channel: string, listener: (message: Message) => void, options?: SubscribeOptions): Subscription
+  /** @typeParam T what is published there, which nobody checks */
+  subscribe<T extends Payload = Payload>(
+    channel: string,
+    listener: (message: Message<T>) => void,
+    options?: SubscribeOptions,
+  ): Subscription
   /** The same with other history, for what is published and read through it: every node must give it the same one. */
-  channel(name: string, options?: { history?: HistoryOptions }): Channel
+  channel<T extends Payload = Payload>(name: string, options?: { history?: HistoryOptions }): Channel<T>
   /** To the nodes that the client is connected to, by {@link attach}. */
   sendTo(clientId: string, data: Payload, options?: SendOptions): Promise<Sent>
   /** Who is in a room, on all nodes together. */
@@ -46,15 +51,15 @@ export interface Relay {
    */
   handleHealth(request: IncomingMessage, response: ServerResponse): boolean
   status(): RelayStatus
-  /** Publishes that wait are sent for at most `drainMs` milliseconds, then rejected. Idempotent. @default drainMs 0 */
+  /** Publishes that wait are sent for at most `drainMs` milliseconds, then rejected. Idempotent. @default drainMs 1000 */
   close(options?: { drainMs?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export interface Channel {
+export interface Channel<T extends Payload = Payload> {
   readonly name: string
-  publish(data: Payload, options?: PublishOptions): Promise<Published>
-  subscribe(listener: (message: Message) => void, options?: SubscribeOptions): Subscription
+  publish(data: T, options?: PublishOptions): Promise<Published>
+  subscribe(listener: (message: Message<T>) => void, options?: SubscribeOptions): Subscription
 }
 
 export interface PublishOptions {

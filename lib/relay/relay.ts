@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http'
-import { ConfigError, type ConfigProblem, type WslbError } from '../core/errors.ts'
+import { ConfigError, type ConfigProblem, WslbError } from '../core/errors.ts'
 import { Feeds } from './delivery/feeds.ts'
 import { Outbox, relayClosed } from './delivery/outbox.ts'
 import { fleetingPid } from './delivery/lane.ts'
@@ -68,6 +68,7 @@ class JoinedRelay implements Relay {
   #settleReady!: { resolve: () => void; reject: (error: WslbError) => void }
   #session: Session | undefined
   #trouble: WslbError | undefined
+  #shortage: WslbError | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ResolvedOptions, transport: Transport) {
@@ -94,7 +95,8 @@ class JoinedRelay implements Relay {
       },
     })
     const open = (channel: string) => !this.#feeds.isOpening(channel)
-    this.#outbox = new Outbox({ pid: this.#pid, clock, limits, open })
+    const short = (replicas: number | undefined) => this.#short(replicas)
+    this.#outbox = new Outbox({ pid: this.#pid, clock, limits, open, short })
     transport.open({
       begun: (session) => this.#begin(session),
       pushed: (channel, entry) => this.#feeds.pushed(channel, entry),
@@ -110,15 +112,18 @@ class JoinedRelay implements Relay {
     return this.#publish(channelNamed(channel), data, this.#options.history, options)
   }
 
-  subscribe(
+  subscribe<T extends Payload>(
     channel: string,
-    listener: (message: Message) => void,
+    listener: (message: Message<T>) => void,
     options: SubscribeOptions = {},
   ): Subscription {
     return this.#subscribe(channelNamed(channel), this.#options.history.length === 0, listener, options)
   }
 
-  channel(name: string, { history }: { history?: RelayOptions['history'] } = {}): Channel {
+  channel<T extends Payload>(
+    name: string,
+    { history }: { history?: RelayOptions['history'] } = {},
+  ): Channel<T> {
     channelNamed(name)
     const kept = history ? resolveHistory('history', history, this.#options.history) : this.#options.history
     return {
@@ -176,7 +181,7 @@ class JoinedRelay implements Relay {
       nodeId,
       transport: this.#transport.kind,
       state: this.#state(session),
-      trouble: this.#trouble?.message,
+      trouble: (this.#trouble ?? this.#shortage)?.message,
       master: session?.address,
       epoch: session?.epoch,
       leaseMsLeft: lease === Infinity ? undefined : lease,
@@ -187,7 +192,7 @@ class JoinedRelay implements Relay {
     }
   }
 
-  close({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
+  close({ drainMs = 1_000 }: { drainMs?: number } = {}): Promise<void> {
     return (this.#closing ??= this.#close(drainMs))
   }
 
@@ -211,14 +216,15 @@ class JoinedRelay implements Relay {
     return { id: id ?? messageId({ pid, seq }), offset, epoch, replicas, duplicate, nodes: receivers }
   }
 
-  #subscribe(
+  #subscribe<T extends Payload>(
     channel: string,
     fleeting: boolean,
-    listener: (message: Message) => void,
+    listener: (message: Message<T>) => void,
     options: SubscribeOptions,
   ): Subscription {
     if (this.#closing) throw relayClosed()
-    return this.#feeds.subscribe(channel, fleeting, listener, options)
+    // What is published there is the application's to know.
+    return this.#feeds.subscribe(channel, fleeting, listener as (message: Message) => void, options)
   }
 
   #begin(session: Session): void {
@@ -239,10 +245,18 @@ class JoinedRelay implements Relay {
     if (error) this.#options.log?.warn({ code: error.code, reason: error.message }, 'relay in trouble')
   }
 
+  #short(replicas: number | undefined): void {
+    const { replicas: wanted } = this.#options.limits
+    const message = `publish.replicas is ${wanted}, and ${replicas} ${replicas === 1 ? 'replica holds' : 'replicas hold'} what was published`
+    this.#shortage = replicas === undefined ? undefined : new WslbError('WSLB_RELAY_REFUSED', message)
+    if (this.#shortage)
+      this.#options.log?.warn({ code: this.#shortage.code, reason: message }, 'relay in trouble')
+  }
+
   #state(session: Session | undefined): RelayState {
     if (this.#closing) return 'closed'
     if (!session) return this.#session ? 'away' : 'connecting'
-    return this.#trouble ? 'refused' : 'ready'
+    return this.#trouble || this.#shortage ? 'refused' : 'ready'
   }
 
   async #close(drain: number): Promise<void> {

@@ -57,6 +57,11 @@ export function resolveOptions(options: RelayOptions): ResolvedOptions {
   assertOptions('createRelay: publish', publish, PUBLISH)
   if (lease) assertOptions('createRelay: lease', lease, LEASE, ', or false')
   if (redis !== undefined) assertOptions('createRelay: redis', redis, REDIS, ': { url: "redis://…" }')
+  if (redis === undefined && 'redis' in options) {
+    const message =
+      'is undefined, and without it nodes are joined in memory only: leave it out if that is meant'
+    problems.push({ path: 'redis', message })
+  }
   const sentinel = redis !== undefined && 'sentinels' in redis
   const whole = (path: string, value: unknown, least: number) => {
     if (!Number.isSafeInteger(value) || (value as number) < least) {

@@ -12,11 +12,13 @@ class Bench {
   readonly clock = new ManualClock()
   readonly outbox: Outbox
   readonly outcomes: string[] = []
+  readonly shortages: unknown[] = []
 
   constructor(limits: Partial<OutboxLimits> = {}) {
     const defaults = { replicas: 0, grace: 15_000, bytes: 1e6, maxBytes: 1e5, onFull: 'reject' } as const
     const { clock } = this
-    this.outbox = new Outbox({ pid: 'p', clock, limits: { ...defaults, ...limits }, open: () => true })
+    const short = (replicas: number | undefined) => this.shortages.push(replicas)
+    this.outbox = new Outbox({ pid: 'p', clock, limits: { ...defaults, ...limits }, open: () => true, short })
   }
 
   begin(store: MemoryStore): ScriptedSession {
@@ -141,6 +143,19 @@ t.test('it is confirmed when the replicas have it, by this master and no other',
   await bench.clock.advance(100)
   t.strictSame(bench.outcomes, ['a@1'])
   t.match(bench.outbox.status, { messages: 0 })
+})
+
+t.test('too few replicas are told of, once', async (t) => {
+  const bench = new Bench({ replicas: 1 })
+  const session = bench.begin(new MemoryStore())
+  void bench.publish('a')
+  await bench.clock.advance(1_900)
+  t.strictSame(bench.shortages, [])
+  await bench.clock.advance(5_000)
+  t.strictSame(bench.shortages, [0])
+  session.replicas = 1
+  await bench.clock.advance(500)
+  t.strictSame(bench.shortages, [0, undefined])
 })
 
 t.test('at the limit, what is safe makes room for what is not', async (t) => {

@@ -22,6 +22,8 @@ export interface OutboxOptions {
   readonly limits: OutboxLimits
   /** Whether messages for the channel may be sent already. */
   readonly open: (channel: string) => boolean
+  /** There are fewer replicas than are to hold a message; `undefined` when there are enough again. */
+  readonly short: (replicas: number | undefined) => void
 }
 
 export interface Outgoing extends Publish {
@@ -56,7 +58,11 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     const { pid, clock, limits, open } = options
     this.#options = options
-    this.#replication = new Replication(limits.replicas, clock, (pending) => this.#settle(pending))
+    this.#replication = new Replication(limits.replicas, {
+      clock,
+      settle: (pending) => this.#settle(pending),
+      short: options.short,
+    })
     this.#context = { pid, clock, open, placed: (lane, pending) => this.#placed(lane, pending) }
   }
 

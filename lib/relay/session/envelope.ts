@@ -1,6 +1,5 @@
 /** What an application publishes: text, bytes, or anything that JSON can hold. */
-export type Payload =
-  string | Uint8Array | number | boolean | null | readonly unknown[] | { readonly [key: string]: unknown }
+export type Payload = string | Uint8Array | number | boolean | null | object
 
 /** What travels in a body besides the payload. */
 export interface Envelope {

@@ -1,11 +1,12 @@
 import { type Payload, unseal } from './envelope.ts'
 import { type Entry } from './entry.ts'
 
-export interface Message {
+export interface Message<T extends Payload = Payload> {
   readonly channel: string
   /** The one that was given, or one that is unique. */
   readonly id: string
-  readonly data: Payload
+  /** One object for all listeners of the channel on this node: not to be changed. Bytes are part of what came in one piece. */
+  readonly data: T
   /** Place in the log of the channel: 0 where the channel has no history. */
   readonly offset: number
   readonly epoch: string
