@@ -61,9 +61,11 @@ await runProgram(async ({ stopped, teardown, stop }) => {
   await stopped
 })
 
-/** One fault from its beginning until everything is well again. */
+/** Brings the last one back, and does the next: until everybody has heard everything again. */
 async function perform(fault: Fault, stage: Stage, traffic: Traffic, view: View): Promise<void> {
-  await sleep(500)
+  await stage.bringBack()
+  await stage.cluster.settled()
+  await sleep(300)
   traffic.forgetSilence()
   const master = await stage.harm(fault)
   if (!master) throw new Error(`there is no master for: ${fault}`)
@@ -73,8 +75,6 @@ async function perform(fault: Fault, stage: Stage, traffic: Traffic, view: View)
   console.log(
     `${fault}: from ${master.exposedPort} to ${next.exposedPort}, longest silence ${silence} s; ${view.agreement}`,
   )
-  await stage.bringBack()
-  await stage.cluster.settled()
 }
 
 function listenToKeys(pressed: (key: string) => void, gone: () => void): void {
