@@ -4,8 +4,8 @@ import { type Boundary, type Origin } from '../session/position.ts'
 import { type GapReason, type Slice } from '../session/session.ts'
 import { type Keys } from './keys.ts'
 
-/** Bytes after which a slice ends. */
-const SLICE_BYTES = 4 << 20
+/** Bytes of a slice at most, unless its first entry alone has more. */
+const SLICE_BYTES = 256 << 10
 
 interface Question {
   readonly keys: readonly string[]

@@ -8,7 +8,7 @@ const LIVES = 10
 const CHAIN = 16
 /** Entries among which a repeated one is looked for. */
 const LOOK_BACK = 256
-/** Entries that are read from the stream at once. */
+/** Entries that are read from the stream at once, at most: the first steps are smaller, in case the entries are big. */
 const STEP = 32
 /** Entries of others that are taken out; where there are more, the log is emptied, and readers are told of a gap. */
 const STRANGERS = 1000
@@ -180,7 +180,7 @@ else
 end
 
 local from, limit, bytes = math.max(after + 1, first), tonumber(ARGV[4]), tonumber(ARGV[5])
-local answer, count, place = { label, chain, top }, 0, from .. '-0'
+local answer, count, place, most = { label, chain, top }, 0, from .. '-0', 1
 -- Somebody else has deleted them.
 local function miss(to)
   if reason == '' then lost, reason = from, 'trimmed' end
@@ -188,7 +188,8 @@ local function miss(to)
   from = to + 1
 end
 while count < limit and bytes > 0 and from + count <= top and ARGV[3] ~= 'now' do
-  local step = math.min(${STEP}, limit - count)
+  local step = math.min(most, limit - count)
+  most = math.min(most * 2, ${STEP})
   local part = redis.call('XRANGE', log, place, top .. '-0', 'COUNT', step)
   for _, entry in ipairs(part) do
     place = '(' .. entry[1]
@@ -200,6 +201,7 @@ while count < limit and bytes > 0 and from + count <= top and ARGV[3] ~= 'now' d
         if count > 0 then limit = 0 break end
         miss(offset - 1)
       end
+      if count > 0 and #body > bytes then limit = 0 break end
       answer[9 + 2 * count], answer[10 + 2 * count] = entry[2][2], body
       bytes, count = bytes - #body, count + 1
     end

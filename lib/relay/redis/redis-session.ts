@@ -16,9 +16,15 @@ import { frameOf, readFrame } from './push-frame.ts'
 import { RedisRegistry } from './redis-registry.ts'
 import { Refusals } from './refusals.ts'
 import { serverWords, troubleWith } from './redis-trouble.ts'
+import { Turnstile } from './turnstile.ts'
 
 /** Answers after which the server is not the master that the session is about. */
 const OVER = new Set(['READONLY', 'FENCED', 'MASTERDOWN', 'LOADING'])
+/**
+ * Reads that are under way at a time. To Redis, a connection that listens is one of class `pubsub`, and is cut off when more
+ * than 32 MiB wait to be sent to it, or 8 MiB for a minute: with slices of 256 KiB there are never more than 4 MiB.
+ */
+const READS = 16
 
 export interface RedisSessionOptions {
   /** Number of the master's term; 0 without Sentinel. */
@@ -46,6 +52,7 @@ export class RedisSession implements Session, Evaluator {
   readonly #over = new AbortController()
   readonly #listening = new Set<string>()
   readonly #refusals: Refusals
+  readonly #reads: Turnstile
 
   constructor({ data, control, runId }: Pair, options: RedisSessionOptions) {
     const { term, fenced, address, keys, clock, events } = options
@@ -57,6 +64,7 @@ export class RedisSession implements Session, Evaluator {
     this.#fence = fenced ? '1' : '0'
     this.#data = data
     this.#control = control
+    this.#reads = new Turnstile(READS, this.signal)
     this.#refusals = new Refusals((trouble) => !this.signal.aborted && events.trouble(trouble))
     const marker = { key: keys.heartbeat(crypto.randomUUID()), value: this.epoch }
     this.#heartbeat = new Heartbeat({
@@ -99,7 +107,7 @@ export class RedisSession implements Session, Evaluator {
 
   async read(channel: string, origin: Origin, limit: number): Promise<Slice> {
     const { keys, args } = readOf(this.#options.keys, this.epoch, this.#fence, channel, origin, limit)
-    return sliceOf(await this.eval(READ, keys, args))
+    return sliceOf(await this.#reads.pass(() => this.eval(READ, keys, args)))
   }
 
   async listen(channel: string): Promise<void> {

@@ -18,7 +18,7 @@ export interface Slice {
   readonly after: number
   /** What the reader lacks, and no longer gets. `from` and `to` are offsets, both lost; `to` may be unknown (0). */
   readonly gap: Gap | undefined
-  /** In order, without a hole. More may follow unless the last one is `top`: `limit` and some megabytes end a slice. */
+  /** In order, without a hole. More may follow unless the last one is `top`: `limit` and a number of bytes end a slice. */
   readonly entries: readonly Entry[]
 }
 
