@@ -33,6 +33,8 @@ export class MemoryLog {
   /** @param placed told of each entry that is new, before the next one is appended */
   append(batch: Batch, history: History, now: number, placed: (entry: Entry) => number): Appended {
     const { pid, floor, entries } = batch
+    // What has expired is gone, also if it would be kept for longer from now on.
+    this.#trim(now)
     this.#history = history
     this.#touched = now
     this.#forget(now)
