@@ -76,7 +76,9 @@ export class SentinelQuorum {
 
   #consider(vote: Vote, votes: readonly Vote[]): void {
     const { address, term, answered } = vote
-    if (this.#view && term <= this.#view.term) {
+    // Of the same term, the later answer counts: while a Sentinel still turns the other replicas to the new master, it names
+    // the old one with the new term.
+    if (this.#view && term < this.#view.term) {
       const key = keyOf(vote)
       if (this.#doubt?.key !== key) this.#doubt = { key, since: answered }
       if (answered - this.#doubt.since < ESCAPE) return

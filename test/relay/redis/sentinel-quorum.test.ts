@@ -77,6 +77,21 @@ t.test('who comes later need not wait for what is long past', async (t) => {
   t.ok(later.usableFrom(later.view!) < 0)
 })
 
+t.test(
+  'a Sentinel that still names the old master in the new term is believed when it names the new one',
+  async (t) => {
+    const quorum = new SentinelQuorum(1, LEASE)
+    quorum.vote(0, vote('a', 1, 0))
+    quorum.vote(0, vote('a', 2, 1_000))
+    const between = quorum.view!
+    t.match(between, { address: { host: 'a' }, term: 2 })
+    quorum.vote(0, vote('b', 2, 3_000, 0))
+    t.match(quorum.view, { address: { host: 'b' }, term: 2 })
+    t.equal(quorum.leaseLeft(between, 3_010), 0)
+    t.equal(quorum.usableFrom(quorum.view!), 3_010 + LEASE, 'others may still use the old one')
+  },
+)
+
 t.test('never back to an earlier term', async (t) => {
   const quorum = new SentinelQuorum(3, LEASE)
   for (const index of [0, 1]) quorum.vote(index, vote('b', 2, 0))
