@@ -5,6 +5,8 @@ export interface HoldContext {
   readonly nodeId: string
   /** Settles when this node hears of newer connections. */
   listening(): Promise<void>
+  /** Whether it is the newest one of its client on this node. */
+  isNewest(hold: Hold): boolean
   changed(hold: Hold): void
   /** The registry has been told that it is over. */
   ended(hold: Hold): void
@@ -18,6 +20,8 @@ export class Hold implements Duty {
   readonly #context: HoldContext
   readonly #onReplaced: (by: Owner) => void
   #owner: Owner | undefined
+  /** A claim was not answered: it may have been heard. */
+  #inDoubt = false
   #over = false
 
   constructor(clientId: string, onReplaced: (by: Owner) => void, context: HoldContext) {
@@ -35,9 +39,11 @@ export class Hold implements Duty {
     const context = this.#context
     await context.listening()
     if (this.#over) return
+    this.#inDoubt = this.connId === undefined
     const { owner, previous } = await registry.claim(this.clientId, context.nodeId, this.connId)
     if (this.connId !== undefined && owner.connId !== this.connId) return this.replaced(owner)
     this.#owner = owner
+    this.#inDoubt = false
     if (previous) context.tell(this.clientId, previous, owner)
   }
 
@@ -55,7 +61,15 @@ export class Hold implements Duty {
   }
 
   async #release(registry: Registry): Promise<void> {
-    if (this.#owner) await registry.release(this.clientId, this.#owner)
+    const owner = this.#inDoubt ? await this.#find(registry) : this.#owner
+    if (owner) await registry.release(this.clientId, owner)
     this.#context.ended(this)
+  }
+
+  /** A newer one claims, or releases, the client itself. */
+  async #find(registry: Registry): Promise<Owner | undefined> {
+    if (!this.#context.isNewest(this)) return undefined
+    const owner = await registry.locate(this.clientId)
+    return owner?.nodeId === this.#context.nodeId && this.#context.isNewest(this) ? owner : undefined
   }
 }

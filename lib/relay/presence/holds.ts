@@ -22,6 +22,7 @@ export class Holds {
     this.#context = {
       nodeId,
       listening: () => (this.#inbox ??= this.#listen()).ready,
+      isNewest: (hold) => this.#newest.get(hold.clientId) === hold,
       changed: (hold) => upkeep.touch(hold),
       ended: (hold) => {
         upkeep.drop(hold)

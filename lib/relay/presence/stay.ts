@@ -25,6 +25,8 @@ export class Stay implements Duty {
   /** The number of the join that the entry stands for. */
   #entered = 0
   #entry: Member | undefined
+  /** An entry was not answered: it may be there. */
+  #inDoubt = false
   /** Of the entry that everybody will hear of. */
   #told = ''
   #over = false
@@ -70,7 +72,9 @@ export class Stay implements Duty {
     const { room, clientId } = this
     const joins = this.#joins
     const again = joins === this.#entered ? this.#entry?.connId : undefined
+    this.#inDoubt = true
     const entry = await registry.enter(room, clientId, this.#context.nodeId, this.#info, again)
+    this.#inDoubt = false
     // In by a newer one, through another node.
     if (again !== undefined && entry.connId !== again) return this.#end()
     this.#entry = entry
@@ -83,13 +87,20 @@ export class Stay implements Duty {
   /** First it is told: if this node dies in between, the entry stays for another one to sweep. */
   async #leave(registry: Registry): Promise<void> {
     const { room, clientId } = this
-    const entry = this.#entry
+    const entry = (this.#inDoubt && (await this.#find(registry))) || this.#entry
     if (entry) {
       await this.#context.tell(room, { left: { clientId, at: entry.at } })
       await registry.leave(room, clientId, entry)
-      this.#entry = undefined
     }
+    this.#entry = undefined
+    this.#inDoubt = false
     if (this.#over) this.#end()
+  }
+
+  async #find(registry: Registry): Promise<Member | undefined> {
+    const { nodeId } = this.#context
+    const members = await registry.members(this.room)
+    return members.find((member) => member.clientId === this.clientId && member.nodeId === nodeId)
   }
 
   #end(): void {

@@ -17,8 +17,9 @@ export class Members {
     this.#left = left
   }
 
-  /** From then on the others wait for this one's answers. @throws WslbError `WSLB_CLOSED` when the relay is closed */
+  /** From then on the others wait for this one's answers, unless it has left before. @throws WslbError `WSLB_CLOSED` when the relay is closed */
   async join(): Promise<void> {
+    if (this.#closed) return
     this.#presence.on('leave', ({ clientId }) => this.#left(clientId))
     while (!this.#closed) {
       try {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createRelay, MemoryStore, type Presence, type Relay } from '../../../lib/relay/index.ts'
-import { Refused } from '../../../lib/relay/session/failures.ts'
+import { Refused, SessionOver } from '../../../lib/relay/session/failures.ts'
 import { type Scope } from '../../support/balancer.ts'
 import { FastClock, ManualClock } from '../../support/clock.ts'
 import { until } from '../../support/until.ts'
@@ -153,6 +153,70 @@ t.test('a node that slept longer than its lease enters its clients again', async
   await until(() => events.length === 3, 'bob to leave and to come back')
   t.same(events, ['join bob node-0', 'leave bob node-0', 'join bob node-0'])
   t.equal((await b.presence('room').list()).length, 1)
+})
+
+/** The registry does what it is asked, but its answers do not arrive. @returns how many were lost */
+function loseAnswers(directory: MemoryStore['directory'], call: 'claim' | 'enter') {
+  const asked = directory[call].bind(directory) as (...args: unknown[]) => never
+  const lost = { count: 0, over: false }
+  directory[call] = (...args: unknown[]) => {
+    const answer = asked(...args)
+    if (lost.over) return answer
+    lost.count++
+    throw new SessionOver('the answer was lost')
+  }
+  return lost
+}
+
+t.test('a client that goes before it is known to be there is nowhere', async (t) => {
+  const clock = new FastClock(50)
+  const memory = new MemoryStore()
+  const [a, b] = relays(t, 2, { clock, memory }) as [Relay, Relay]
+  const socket = { bufferedAmount: 0, send() {}, close() {}, on() {} }
+  const claims = loseAnswers(memory.directory, 'claim')
+  const attachment = a.attach(socket, { clientId: 'bob' })
+  await until(() => claims.count > 0, 'the claim')
+  t.match(await b.locate('bob'), { nodeId: 'node-0' })
+  attachment.close()
+  await until(() => memory.directory.locate('bob', 0) === undefined, 'nobody')
+  t.equal(await b.locate('bob'), null)
+
+  const { count } = claims
+  const old = a.attach(socket, { clientId: 'eve' })
+  await until(() => claims.count > count, 'the claim of the old one')
+  claims.over = true
+  const newer = b.attach(socket, { clientId: 'eve' })
+  await until(() => memory.directory.locate('eve', clock.now())?.nodeId === 'node-1', 'the claim of the newer one') // prettier-ignore
+  old.close()
+  const later = clock.now() + 15_000
+  await until(() => clock.now() > later, 'whatever the old one does')
+  t.match(await a.locate('eve'), { nodeId: 'node-1' })
+  newer.close()
+})
+
+t.test('a client that leaves before it is known to be in is out', async (t) => {
+  const clock = new FastClock(50)
+  const memory = new MemoryStore()
+  const [a, b] = relays(t, 2, { clock, memory }) as [Relay, Relay]
+  const room = b.presence('room')
+  const events = await told(room)
+  const entries = loseAnswers(memory.directory, 'enter')
+  const join = a.presence('room').join('bob')
+  await until(() => entries.count > 0, 'the entry')
+  t.same((await room.list()).map(({ clientId }) => clientId), ['bob']) // prettier-ignore
+  await Promise.all([join, a.presence('room').leave('bob')])
+  t.same(await room.list(), [])
+
+  entries.over = true
+  await a.presence('room').join('eve', 1)
+  entries.over = false
+  void a.presence('room').join('eve', 2)
+  const { count } = entries
+  await until(() => entries.count > count, 'another entry')
+  await a.presence('room').leave('eve')
+  t.same(await room.list(), [])
+  await until(() => events.length === 2, 'eve to come and go')
+  t.same(events, ['join eve node-0', 'leave eve node-0'])
 })
 
 t.test('the nodes see one another, and who has left', async (t) => {

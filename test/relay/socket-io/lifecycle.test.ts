@@ -81,6 +81,18 @@ t.test('a namespace that is removed leaves nothing behind, and may come again', 
   }
 })
 
+t.test('a namespace that is left before it has joined leaves nothing behind', async (t) => {
+  const [{ io, relay }] = (await two(t)) as [Node]
+  for (let number = 0; number < 20; number++) {
+    const adapter = io.of(`/room-${number}`).adapter
+    for (let turn = 0; turn < number; turn++) await Promise.resolve()
+    await adapter.close()
+    t.same(await relay.presence(`socket.io/room-${number}`).list(), [])
+  }
+  await until(() => relay.status().outbox.messages === 0, 'what they have said')
+  t.equal(relay.status().subscriptions, EACH)
+})
+
 t.test('a parent namespace reaches its children on all nodes', async (t) => {
   const nodes = await two(t)
   const parents = nodes.map(({ io }) => io.of(/^\/room-\d+$/))
