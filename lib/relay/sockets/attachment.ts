@@ -47,6 +47,9 @@ export interface AttachmentContext {
 const SLOW: ReadonlySet<unknown> = new Set(['catch-up', 'latest', 'close'])
 const TRY_AGAIN_LATER = 1013
 const REPLACED = 4409
+const ENDS = ['close', 'error'] as const
+/** Sockets that have a listener of errors for good. */
+const guarded = new WeakSet<RelaySocket>()
 /** Milliseconds after which a full socket is looked at, in case it does not say when it has written. */
 const LOOK = 250
 
@@ -79,28 +82,19 @@ export class Attachment {
     this.#highWater = options.highWater ?? 256 << 10
     this.#token = new ResumeToken(options.resume)
     this.#hold = context.hold((by) => this.#replaced(by))
-    for (const event of ['close', 'error'] as const) socket.on(event, () => this.close())
-    void this.subscribe(context.ownChannel)
+    for (const event of ENDS) socket.on(event, this.#ended)
+    void this.#follow(context.ownChannel)
   }
 
   /**
    * Settles when everything that is published from then on is delivered; the client is told `{ channel, at }`.
+   * @param channel checked by the application, if the client names it
    * @param from @default where the client says it stood, else `'now'`
+   * @throws ConfigError for what cannot be a channel; an error when it is closed before
    */
   subscribe(channel: string, { from }: Pick<SubscribeOptions, 'from'> = {}): Promise<void> {
-    const known = this.#subscriptions.get(channel)
-    if (known || this.#closed) return known?.ready ?? Promise.resolve()
-    const said = from === undefined ? this.#token.take(channel) : undefined
-    if (said === 'bad') this.#lost({ channel, from: 0, to: 0, reason: 'bad-token' })
-    const place = from ?? (said === 'bad' ? undefined : said) ?? 'now'
-    if (typeof place !== 'string') this.#written.set(channel, atOf(place))
-    const subscription = this.#context.subscribe(channel, (message) => this.#deliver(message), {
-      from: place,
-      onGap: (gap) => this.#lost(gap),
-    })
-    this.#subscriptions.set(channel, subscription)
-    if (this.#full) subscription.pause()
-    const ready = subscription.ready.then(() => this.#tellPlace(subscription))
+    const ready = new Promise<void>((resolve) => resolve(this.#follow(channel, from)))
+    // Nobody has to wait for it.
     ready.catch(() => {})
     return ready
   }
@@ -139,6 +133,34 @@ export class Attachment {
     this.#hold.release()
     for (const subscription of this.#subscriptions.values()) subscription.close()
     for (const room of this.#rooms) this.#context.leave(room, this).catch(() => {})
+    if (this.#socket.off) this.#guard(this.#context.ownChannel, () => this.#stopListening())
+  }
+
+  /** Its errors stay harmless: without a listener, one would end the process. */
+  #stopListening(): void {
+    if (!guarded.has(this.#socket)) this.#socket.on('error', () => {})
+    guarded.add(this.#socket)
+    for (const event of ENDS) this.#socket.off?.(event, this.#ended)
+  }
+
+  readonly #ended = (): void => this.close()
+
+  #follow(channel: string, from?: SubscribeOptions['from']): Promise<void> {
+    const known = this.#subscriptions.get(channel)
+    if (known || this.#closed) return known?.ready ?? Promise.resolve()
+    const said = from === undefined ? this.#token.take(channel) : undefined
+    if (said === 'bad') this.#lost({ channel, from: 0, to: 0, reason: 'bad-token' })
+    const place = from ?? (said === 'bad' ? undefined : said) ?? 'now'
+    if (typeof place !== 'string') this.#written.set(channel, atOf(place))
+    const subscription = this.#context.subscribe(channel, (message) => this.#deliver(message), {
+      from: place,
+      onGap: (gap) => this.#lost(gap),
+    })
+    this.#subscriptions.set(channel, subscription)
+    if (this.#full) subscription.pause()
+    const ready = subscription.ready.then(() => this.#tellPlace(subscription))
+    ready.catch(() => {})
+    return ready
   }
 
   #deliver(message: Message): void {

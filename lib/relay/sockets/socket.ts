@@ -6,4 +6,6 @@ export interface RelaySocket {
   send(frame: string | Uint8Array, written: (error?: Error | null) => void): void
   close(code: number, reason: string): void
   on(event: 'close' | 'error', listener: () => void): unknown
+  /** Without it, a socket that outlives its attachments keeps their listeners. */
+  off?(event: 'close' | 'error', listener: () => void): unknown
 }

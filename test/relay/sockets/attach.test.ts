@@ -205,13 +205,31 @@ t.test('a hostile socket hurts nobody else', async (t) => {
   await until(() => relay.status().subscriptions === 3, 'those of the good one')
 })
 
+t.test('a socket that stays open keeps nothing of its attachments, and may fail', async (t) => {
+  const [relay] = relays(t, 1) as [Relay]
+  const { sockets, url } = await socketServer(t, relay)
+  const client = await new Client(t, url).ready()
+  const socket = sockets[0]!
+  const listeners = () => ['close', 'error'].map((event) => socket.listenerCount(event))
+  const before = listeners()
+  for (let turn = 0; turn < 20; turn++) relay.attach(socket, { clientId: 'carol' }).close()
+  const [close, error] = listeners() as [number, number]
+  t.same([close, error - 1], before, 'one that takes errors')
+  relay.attach(socket, { clientId: 'carol' })
+  socket.emit('error', new Error('of the connection'))
+  socket.emit('error', new Error('another one'))
+  await client.gone()
+})
+
 t.test('what cannot be attached', async (t) => {
   const relay = createRelay()
   const socket: RelaySocket = { bufferedAmount: 0, send() {}, close() {}, on() {} }
   t.throws(() => relay.attach(socket, { clientId: '' }), { code: 'WSLB_CONFIG_INVALID' })
   t.throws(() => relay.attach(socket, {} as never), { code: 'WSLB_CONFIG_INVALID' })
   const attachment = relay.attach(socket, { clientId: 'bob' })
-  t.throws(() => attachment.subscribe('@n:node'), { code: 'WSLB_CONFIG_INVALID' })
+  for (const name of ['@n:node', '', 5 as never])
+    await t.rejects(attachment.subscribe(name), { code: 'WSLB_CONFIG_INVALID' })
+  void attachment.subscribe('@that nobody waits for')
   await relay.close()
   t.throws(() => relay.attach(socket, { clientId: 'bob' }), { code: 'WSLB_CLOSED' })
 })
