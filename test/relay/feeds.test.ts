@@ -115,6 +115,18 @@ t.test('a quiet log is asked for now and then, so that it is not forgotten', asy
   t.equal(bench.clock.pending, 0)
 })
 
+t.test('a reader that finds another log has the feed look too', async (t) => {
+  const bench = new Bench()
+  const session = await bench.begin()
+  bench.subscribe()
+  await settled()
+  await bench.append(session, 'a')
+  bench.store.clear()
+  await bench.subscribe({ from: 'start' }).ready
+  t.strictSame(bench.got, ['a', 'unknown-epoch'])
+  bench.feeds.close()
+})
+
 t.test('nobody listens for what nobody subscribes to', async (t) => {
   const bench = new Bench()
   const session = await bench.begin()

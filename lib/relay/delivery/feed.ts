@@ -154,8 +154,12 @@ export class Feed {
 
   /** Keeps a quiet log from being forgotten, after which its reader would be told of a gap. */
   async renew(): Promise<void> {
-    const quiet = this.#context.clock.now() - this.#touched > RENEWAL
-    if (!quiet || this.#syncing || this.fleeting || !this.#session) return
+    if (this.#context.clock.now() - this.#touched > RENEWAL) await this.resync()
+  }
+
+  /** Reads on, although nothing was pushed. */
+  async resync(): Promise<void> {
+    if (this.#syncing || this.fleeting || !this.#session) return
     this.#syncing = true
     await this.#sync(this.#session)
   }

@@ -162,8 +162,8 @@ export class Subscription implements Follower {
       if (!this.#isBehind() || this.#origin !== asked) continue
       if (slice) this.#apply(slice)
       else await sleep(PAUSE, this.#context.clock, session.signal).catch(() => {})
-      // There the log ends, in an epoch that the feed does not know of yet: it will.
-      if (slice?.entries.length === 0 && slice.epoch !== this.#feed.epoch) return
+      // There the log ends, in an epoch that the feed does not know of yet.
+      if (slice?.entries.length === 0 && slice.epoch !== this.#feed.epoch) return void this.#feed.resync()
     }
   }
 

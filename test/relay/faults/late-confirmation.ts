@@ -27,7 +27,13 @@ function session(epoch: string, appends: boolean, confirmed: Promise<number>): S
  */
 export async function lateConfirmation(): Promise<Verdict> {
   const recorder = new Recorder()
-  const outbox = new Outbox({ pid: 'p', clock: systemClock, limits: LIMITS, open: () => true, short: () => {} })
+  const outbox = new Outbox({
+    pid: 'p',
+    clock: systemClock,
+    limits: LIMITS,
+    open: () => true,
+    short: () => {},
+  })
   let confirm: (replicas: number) => void = () => {}
   outbox.begin(session('old', true, new Promise((resolve) => (confirm = resolve))))
   recorder.add({ kind: 'intent', publisher: 'a', channel: CHANNEL, id: 'a:1', n: 1 })

@@ -245,7 +245,10 @@ t.test('closed, what waits is rejected, and no timer is left', async (t) => {
 t.test('what is no info, and no name', async (t) => {
   const [a] = relays(t, 1, { clock: new ManualClock() }) as [Relay]
   const room = a.presence('room')
-  await t.rejects(room.join('bob', (() => {})), TypeError)
+  await t.rejects(
+    room.join('bob', () => {}),
+    TypeError,
+  )
   await t.rejects(room.join('bob', 'x'.repeat(9_000)), { code: 'WSLB_RELAY_TOO_LARGE' })
   await t.rejects(room.join('', 1), { code: 'WSLB_CONFIG_INVALID' })
   t.throws(() => a.presence(''), { code: 'WSLB_CONFIG_INVALID' })
