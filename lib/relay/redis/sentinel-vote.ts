@@ -15,18 +15,17 @@ export interface Vote {
   readonly sentinels: number
 }
 
-export function voteOf(reply: Reply, asked: number, answered: number): Vote {
+/** @returns `undefined` for an answer that makes no sense: it would make none in a majority either */
+export function voteOf(reply: Reply, asked: number, answered: number): Vote | undefined {
   const fields = fieldsOf(reply)
-  const number = (name: string) => Number(fields.get(name) ?? 0)
-  return {
-    address: { host: fields.get('ip') ?? '', port: number('port') },
-    term: number('config-epoch'),
-    asked,
-    answered,
-    // It begins anew when a Sentinel takes another server for the master, and when the Sentinel itself starts.
-    age: number('role-reported-time'),
-    sentinels: number('num-other-sentinels') + 1,
-  }
+  const countOf = (name: string) =>
+    /^\d{1,15}$/.test(fields.get(name) ?? '') ? Number(fields.get(name)) : NaN
+  const [host, port, term] = [fields.get('ip') ?? '', countOf('port'), countOf('config-epoch')]
+  // It begins anew when a Sentinel takes another server for the master, and when the Sentinel itself starts.
+  const age = countOf('role-reported-time')
+  const sentinels = countOf('num-other-sentinels') + 1
+  if (host === '' || !(port > 0 && port < 65_536) || Number.isNaN(term + age + sentinels)) return undefined
+  return { address: { host, port }, term, asked, answered, age, sentinels }
 }
 
 /** Names and values that take turns. */

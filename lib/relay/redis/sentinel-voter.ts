@@ -96,9 +96,10 @@ export class SentinelVoter {
     try {
       const question = () => connection.command(['SENTINEL', 'MASTER', name])
       const reply = await inTime(ANSWER, { clock, signal }, question)
-      this.#trouble = undefined
+      const said = voteOf(reply, asked, clock.now())
+      this.#trouble = said ? undefined : `${this.place}: what it says of the master makes no sense`
       this.#unknown = false
-      vote(voteOf(reply, asked, clock.now()))
+      vote(said)
     } catch (error) {
       if (!(error instanceof ReplyError)) throw error
       // It may be told of the master yet: the connection is fine.

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { SentinelQuorum } from '../../../lib/relay/redis/sentinel-quorum.ts'
-import { type Vote } from '../../../lib/relay/redis/sentinel-vote.ts'
+import { type Vote, voteOf } from '../../../lib/relay/redis/sentinel-vote.ts'
 
 const LEASE = 2_000
 
@@ -136,4 +136,20 @@ t.test('without a lease there is still a majority', async (t) => {
   const view = quorum.view!
   t.equal(quorum.usableFrom(view), 10)
   t.equal(quorum.leaseLeft(view, 1e9), Infinity)
+})
+
+t.test('an answer that makes no sense is no vote', async (t) => {
+  const sound = {
+    ip: 'a',
+    port: '6379',
+    'config-epoch': '0',
+    'role-reported-time': '5',
+    'num-other-sentinels': '2',
+  }
+  const said = (more: object) => voteOf(Object.entries({ ...sound, ...more }).flat(), 1, 2)
+  t.match(said({}), { address: { host: 'a', port: 6379 }, term: 0, age: 5, sentinels: 3 })
+  for (const word of ['', '-1', '1e3', 'garbage', 'NaN', '9'.repeat(30)])
+    for (const field of Object.keys(sound).slice(1)) t.equal(said({ [field]: word }), undefined)
+  for (const wrong of [{ ip: '' }, { port: '0' }, { port: '65536' }]) t.equal(said(wrong), undefined)
+  for (const reply of [[], null, 'OK', [['ip']]]) t.equal(voteOf(reply, 1, 2), undefined)
 })
