@@ -1,13 +1,12 @@
-import { type Clock, STALL, type Timer } from '../../core/clock.ts'
+import { type Clock, type Timer } from '../../core/clock.ts'
 import { type Reply } from '../session/evaluator.ts'
+import { Watchdog } from './watchdog.ts'
 
 /** Milliseconds between two rounds while somebody waits for replicas, and while nobody does. */
 const TICK = 20
 const IDLE = 500
 /** Milliseconds that a round waits for replicas. */
 const WAIT = 300
-/** Milliseconds after which a master that does not answer hangs. */
-const HANG = 1_500
 /** Milliseconds that the marker lives. */
 const MARKER = 10_000
 
@@ -15,6 +14,8 @@ export interface HeartbeatContext {
   readonly clock: Clock
   /** Sends on the control connection, and rejects as a session does. */
   readonly ask: (args: readonly string[]) => Promise<Reply>
+  /** Asks for any answer on the other connection, of which the control connection knows nothing. */
+  readonly ping: () => Promise<unknown>
   readonly marker: { readonly key: string; readonly value: string }
   /** The marker was written. */
   readonly well: () => void
@@ -34,15 +35,18 @@ interface Caller {
  */
 export class Heartbeat {
   readonly #context: HeartbeatContext
+  readonly #control: Watchdog
+  readonly #data: Watchdog
   #callers: Caller[] = []
   #began = -Infinity
   #running = false
   #stopped = false
   #next: Timer | undefined
-  #deadline: Timer | undefined
 
   constructor(context: HeartbeatContext) {
     this.#context = context
+    this.#control = new Watchdog(context.clock, context.hangs)
+    this.#data = new Watchdog(context.clock, context.hangs)
     this.#schedule()
   }
 
@@ -54,10 +58,15 @@ export class Heartbeat {
     })
   }
 
+  /** Something has come on the data connection. */
+  heard(): void {
+    this.#data.heard()
+  }
+
   stop(reason: unknown): void {
     this.#stopped = true
     this.#next?.cancel()
-    this.#deadline?.cancel()
+    for (const watchdog of [this.#control, this.#data]) watchdog.sleep()
     for (const { reject } of this.#callers) reject(reason)
     this.#callers = []
   }
@@ -76,13 +85,14 @@ export class Heartbeat {
     this.#callers = []
     this.#running = true
     this.#began = clock.now()
-    this.#watch()
+    this.#control.wake()
+    this.#ping()
     const wanted = Math.max(0, ...callers.map((caller) => caller.wanted))
     const [written, counted] = await Promise.allSettled([
       ask(['SET', marker.key, marker.value, 'PX', String(MARKER)]),
       wanted > 0 ? ask(['WAIT', String(wanted), String(WAIT)]) : 0,
     ])
-    this.#deadline?.cancel()
+    this.#control.sleep()
     this.#running = false
     // Without the marker, WAIT speaks of an older write.
     const failed = [written, counted].find((result) => result.status === 'rejected')
@@ -97,13 +107,11 @@ export class Heartbeat {
     this.#schedule()
   }
 
-  #watch(): void {
-    const { clock, hangs } = this.#context
-    const due = clock.now() + HANG
-    this.#deadline = clock.schedule(HANG, () => {
-      // After a sleep of our own, the answer may lie unread.
-      if (clock.now() - due > STALL) this.#watch()
-      else hangs(HANG)
-    })
+  /** Nobody waits for it: the answers of a connection that is busy come when they come. */
+  #ping(): void {
+    if (this.#data.awake) return
+    this.#data.wake()
+    const answered = () => this.#data.sleep()
+    this.#context.ping().then(answered, answered)
   }
 }

@@ -14,7 +14,7 @@ import { APPEND, READ } from './log-scripts.ts'
 import { appendedOf, appendOf, readOf, sliceOf } from './log-replies.ts'
 import { frameOf, readFrame } from './push-frame.ts'
 import { RedisRegistry } from './redis-registry.ts'
-import { Refusals } from './refusals.ts'
+import { type Act, Refusals } from './refusals.ts'
 import { serverWords, troubleWith } from './redis-trouble.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -71,9 +71,10 @@ export class RedisSession implements Session, Evaluator {
       clock,
       marker,
       ask: (args) => this.#ask(control, args),
-      well: () => this.#refusals.accepted(marker.key),
+      ping: () => this.#ask(data, ['PING']),
+      well: () => this.#refusals.accepted('write', marker.key),
       unwell: (error) => {
-        if (error instanceof Refused) this.#refusals.refused(error, marker.key)
+        if (error instanceof Refused) this.#refusals.refused(error, 'write', marker.key)
       },
       hangs: (silence) => this.end(`${address} has not answered for ${silence} ms`),
     })
@@ -88,26 +89,20 @@ export class RedisSession implements Session, Evaluator {
     return this.#options.leaseLeft()
   }
 
-  async append(channel: string, batch: Batch, history: History): Promise<Appended> {
+  append(channel: string, batch: Batch, history: History): Promise<Appended> {
     const { keys, args } = appendOf(this.#options.keys, this.epoch, this.#fence, channel, batch, history)
-    try {
-      const reply = await this.eval(APPEND, keys, args)
-      this.#refusals.accepted(channel)
-      return appendedOf(reply)
-    } catch (error) {
-      if (error instanceof Refused) this.#refusals.refused(error, channel)
-      throw error
-    }
+    return this.#note('write', channel, async () => appendedOf(await this.eval(APPEND, keys, args)))
   }
 
-  async push(channel: string, entry: Omit<Entry, 'offset'>): Promise<number> {
+  push(channel: string, entry: Omit<Entry, 'offset'>): Promise<number> {
     const args = ['PUBLISH', this.#options.keys.pushes(channel), frameOf(this.epoch, entry)]
-    return Number(await this.#ask(this.#data, args))
+    return this.#note('push', channel, async () => Number(await this.#ask(this.#data, args)))
   }
 
-  async read(channel: string, origin: Origin, limit: number): Promise<Slice> {
+  read(channel: string, origin: Origin, limit: number): Promise<Slice> {
     const { keys, args } = readOf(this.#options.keys, this.epoch, this.#fence, channel, origin, limit)
-    return sliceOf(await this.#reads.pass(() => this.eval(READ, keys, args)))
+    const read = async () => sliceOf(await this.eval(READ, keys, args))
+    return this.#note('read', channel, () => this.#reads.pass(read))
   }
 
   async listen(channel: string): Promise<void> {
@@ -116,9 +111,13 @@ export class RedisSession implements Session, Evaluator {
     const tell = (entry: Parameters<SessionEvents['pushed']>[1]) => {
       if (this.#listening.has(channel) && !this.signal.aborted) this.#options.events.pushed(channel, entry)
     }
-    const listener = (frame: Buffer) => readFrame(frame, tell)
+    const listener = (frame: Buffer) => {
+      this.#heartbeat.heard()
+      readFrame(frame, tell)
+    }
+    const subscribe = () => this.#data.subscribe(this.#options.keys.pushes(channel), listener)
     try {
-      await this.#attempt(() => this.#data.subscribe(this.#options.keys.pushes(channel), listener))
+      await this.#note('listen', channel, () => this.#attempt(subscribe))
     } catch (error) {
       this.#listening.delete(channel)
       throw error
@@ -126,6 +125,7 @@ export class RedisSession implements Session, Evaluator {
   }
 
   async unlisten(channel: string): Promise<void> {
+    this.#refusals.left(channel)
     if (!this.#listening.delete(channel)) return
     await this.#attempt(() => this.#data.unsubscribe(this.#options.keys.pushes(channel)))
   }
@@ -159,8 +159,23 @@ export class RedisSession implements Session, Evaluator {
     this.#control.destroy()
   }
 
-  #ask(connection: Connection, args: readonly (string | Buffer)[]): Promise<Reply> {
-    return this.#attempt(() => connection.command(args))
+  async #note<T>(act: Act, channel: string, work: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await work()
+      this.#refusals.accepted(act, channel)
+      return answer
+    } catch (error) {
+      // An answer that comes when nobody listens any more is no trouble.
+      const wanted = act === 'write' || act === 'push' || this.#listening.has(channel)
+      if (wanted && error instanceof Refused) this.#refusals.refused(error, act, channel)
+      throw error
+    }
+  }
+
+  async #ask(connection: Connection, args: readonly (string | Buffer)[]): Promise<Reply> {
+    const answer = await this.#attempt(() => connection.command(args))
+    if (connection === this.#data) this.#heartbeat.heard()
+    return answer
   }
 
   async #attempt<T>(send: () => Promise<T>): Promise<T> {

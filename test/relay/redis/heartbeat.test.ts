@@ -7,6 +7,8 @@ function bench() {
   const clock = new ManualClock()
   const asked: string[] = []
   const told: string[] = []
+  const pings: number[] = []
+  let pong = () => Promise.resolve()
   let answer = (command: string): Promise<Reply> => Promise.resolve(command === 'WAIT' ? 2 : 'OK')
   const heartbeat = new Heartbeat({
     clock,
@@ -15,11 +17,23 @@ function bench() {
       asked.push(args.slice(0, 2).join(' '))
       return answer(args[0]!)
     },
+    ping: () => {
+      pings.push(clock.now())
+      return pong()
+    },
     well: () => told.push('well'),
     unwell: () => told.push('unwell'),
     hangs: (silence) => told.push(`hangs ${silence}`),
   })
-  return { clock, asked, told, heartbeat, answers: (next: typeof answer) => (answer = next) }
+  return {
+    clock,
+    asked,
+    told,
+    pings,
+    heartbeat,
+    answers: (next: typeof answer) => (answer = next),
+    pongs: (next: typeof pong) => (pong = next),
+  }
 }
 
 t.test('callers of one moment share a round', async (t) => {
@@ -94,6 +108,32 @@ t.test('a master that is silent hangs; after a sleep of our own it is given its 
   t.same(sleeper.told, [])
   await sleeper.clock.advance(1_500)
   t.same(sleeper.told, ['hangs 1500'])
+})
+
+t.test('the other connection hangs alone', async (t) => {
+  const { clock, told, pings, pongs } = bench()
+  await clock.advance(1_000)
+  t.same(pings, [0, 500, 1_000])
+  pongs(() => new Promise(() => {}))
+  await clock.advance(1_999)
+  t.same(pings, [0, 500, 1_000, 1_500], 'one question at a time')
+  t.notOk(told.includes('hangs 1500'))
+  await clock.advance(1)
+  t.ok(told.includes('hangs 1500'))
+})
+
+t.test('what else comes on the other connection shows that it is only busy', async (t) => {
+  const { clock, told, heartbeat, pongs } = bench()
+  pongs(() => new Promise(() => {}))
+  for (let second = 0; second < 10; second++) {
+    await clock.advance(1_000)
+    heartbeat.heard()
+  }
+  t.notOk(told.includes('hangs 1500'))
+  await clock.advance(1_499)
+  t.notOk(told.includes('hangs 1500'))
+  await clock.advance(1)
+  t.ok(told.includes('hangs 1500'))
 })
 
 t.test('at the end, who waits is rejected, and nothing goes on', async (t) => {

@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type RedisServer } from '../../../examples/support/redis-server.ts'
 import { systemClock } from '../../../lib/core/clock.ts'
+import { createRelay } from '../../../lib/relay/index.ts'
+import { type Connection, type ConnectionFactory } from '../../../lib/relay/redis/connection.ts'
 import { dial } from '../../../lib/relay/redis/dial.ts'
 import { Keys } from '../../../lib/relay/redis/keys.ts'
+import { connectNodeRedis } from '../../../lib/relay/redis/node-redis-connection.ts'
 import { RedisSession, type RedisSessionOptions } from '../../../lib/relay/redis/redis-session.ts'
 import { type RedisTarget } from '../../../lib/relay/redis/redis-target.ts'
 import { redisTransport } from '../../../lib/relay/redis/redis-transport.ts'
@@ -155,6 +158,38 @@ t.test('a Redis that hangs is left', { skip }, async (t) => {
   await relay.session(2, 20_000)
 })
 
+t.test('one of the two connections goes dead: both are left, and nothing is missed', { skip }, async (t) => {
+  const server = await startRedis(t)
+  let [data, cut]: [Connection | undefined, boolean] = [undefined, false]
+  const isDead = (connection: Connection) => cut && connection === data
+  const connect: ConnectionFactory = async (options) => {
+    const connection = await connectNodeRedis(options)
+    const passes = <T>(answer: Promise<T>) => (isDead(connection) ? new Promise<T>(() => {}) : answer)
+    return {
+      signal: connection.signal,
+      command: (args) => {
+        if (args[0] === 'EVALSHA') data ??= connection
+        return passes(connection.command(args))
+      },
+      subscribe: (channel, listener) =>
+        passes(connection.subscribe(channel, (message) => isDead(connection) || listener(message))),
+      unsubscribe: (channel) => passes(connection.unsubscribe(channel)),
+      destroy: () => connection.destroy(),
+    }
+  }
+  const relay = createRelay({ redis: { url: server.url, connect } })
+  const other = createRelay({ redis: { url: server.url } })
+  t.teardown(() => Promise.all([relay.close(), other.close()]))
+  const got: unknown[] = []
+  await relay.subscribe('room', ({ data }) => got.push(data)).ready
+  await other.publish('room', 1)
+  await until(() => got.length === 1, 'the first message')
+  cut = true
+  await other.publish('room', 2)
+  await until(() => got.length === 2, 'what the dead connection did not bring')
+  t.same(got, [1, 2])
+})
+
 t.test('who closes while Redis hangs does not wait for it', { skip }, async (t) => {
   const server = await startRedis(t)
   server.hang()
@@ -217,10 +252,41 @@ t.test('a channel that is refused is no trouble of the others', { skip }, async 
   await server.command('SET', 'w:{bad}:m', 'not a hash')
   await t.rejects(one.append('bad', batch('a', 1, 1), LASTING), { message: /^WRONGTYPE/ })
   await appended(one, 'good', batch('a', 1, 1))
-  t.match(relay.troubles, [/^WRONGTYPE/])
+  t.match(relay.troubles, [/^WRONGTYPE.*"bad"/])
   await server.command('DEL', 'w:{bad}:m')
   await appended(one, 'bad', batch('a', 1, 1))
   t.same(relay.troubles.slice(1), ['well'])
+})
+
+t.test('a channel that may not be listened to or read is told by its name', { skip }, async (t) => {
+  const server = await startRedis(t)
+  await server.command('ACL', 'SETUSER', 'app', 'on', '>pw', '~*', '+@all', 'resetchannels', '&w:{good}')
+  await server.command('SET', 'w:{good}:m', 'not a hash')
+  const relay = createRelay({ redis: { url: server.url, username: 'app', password: 'pw' } })
+  t.teardown(() => relay.close())
+  await relay.ready()
+  const trouble = (pattern: RegExp) =>
+    until(() => pattern.test(relay.status().trouble ?? ''), `${pattern}, not ${relay.status().trouble}`)
+  const broken = relay.subscribe('good', () => {})
+  await trouble(/^WRONGTYPE.*"good"/)
+  t.equal(relay.status().state, 'refused')
+  await server.command('DEL', 'w:{good}:m')
+  await broken.ready
+  relay.subscribe('bad', () => {})
+  await trouble(/^NOPERM.*"bad"/)
+})
+
+t.test('what nobody wants any more is no trouble', { skip }, async (t) => {
+  const server = await startRedis(t)
+  await server.command('ACL', 'SETUSER', 'app', 'on', '>pw', '~*', '+@all', 'resetchannels')
+  const relay = witness(t, { url: server.url, username: 'app', password: 'pw' })
+  const one = await relay.session()
+  await t.rejects(one.listen('bad'), { code: 'WSLB_RELAY_REFUSED' })
+  await one.unlisten('bad')
+  const late = t.rejects(one.listen('bad'), { code: 'WSLB_RELAY_REFUSED' })
+  one.unlisten('bad').catch(() => {})
+  await late
+  t.match(relay.troubles, [/^NOPERM.*"bad"/, 'well'])
 })
 
 t.test('a log in a later term refuses an earlier one', { skip }, async (t) => {
