@@ -246,6 +246,7 @@ export class Feed {
         if (this.#session !== session || session.signal.aborted) return undefined
         this.#refused()
         await sleep(PAUSE, this.#context.clock, session.signal).catch(() => {})
+        if (this.#session !== session || session.signal.aborted) return undefined
       }
     }
   }
