@@ -1,6 +1,6 @@
 // npm test [-- file or folder …]: builds what is stale, checks types, runs the tests, and ends with "N passed, N failed".
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { cpSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, normalize } from 'node:path'
 import { parse } from 'yaml'
@@ -43,6 +43,8 @@ const files = testFiles(process.argv.slice(2)).sort()
 const alone = files.filter((file) => serial.some((folder) => file.startsWith(normalize(`${folder}/`))))
 const built = check('build', run('scripts/build.mjs', '--if-stale'))
 check('types', run(tsc, '--noEmit', 'false', '--sourceMap', '--outDir', COMPILED))
+// What examples read beside their code.
+cpSync('examples', join(COMPILED, 'examples'), { recursive: true, filter: (path) => !path.endsWith('.ts') })
 // After `npm ci` tap has to make its test class from the plugins that .taprc names.
 if (built && check('tap', run(tap, 'build'))) {
   await runAll(

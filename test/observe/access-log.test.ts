@@ -214,7 +214,7 @@ t.test('a bug in a hook comes with the stack of what was thrown', async (t) => {
   const { sink, events } = logging()
   const error = new WslbError('WSLB_HOOK_FAILED', 'onRequest threw: boom', { cause: new TypeError('boom') })
   events.emit('request:done', done({ status: 500, error }))
-  t.match(sink.lines[0], { level: 'warn', stack: /^TypeError: boom\n.+access-log\.test\.ts/ })
+  t.match(sink.lines[0], { level: 'warn', stack: /^TypeError: boom\n.+access-log\.test\.[jt]s/ })
 })
 
 t.test("a tunnel that ends by the user's code or by the backend is a warning, by a client not", async (t) => {
@@ -244,7 +244,7 @@ t.test("a tunnel that ends by the user's code or by the backend is a warning, by
   )
   t.match(sink.lines[0], {
     code: 'WSLB_HOOK_FAILED',
-    stack: /^TypeError: boom\n.+access-log\.test\.ts/,
+    stack: /^TypeError: boom\n.+access-log\.test\.[jt]s/,
     msg: /closed by balancer \(hook, 1013\).* WSLB_HOOK_FAILED: hooks\.onMessage threw: boom$/,
   })
 })
