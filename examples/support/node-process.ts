@@ -57,9 +57,9 @@ export class NodeProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Politely, and by force when that takes more than two seconds. */
+  /** Politely, and by force when that takes more than five seconds. */
   async stop(): Promise<void> {
-    const impatience = setTimeout(() => this.kill(), 2_000)
+    const impatience = setTimeout(() => this.kill(), 5_000)
     this.#child.kill('SIGTERM')
     await this.ended
     clearTimeout(impatience)
