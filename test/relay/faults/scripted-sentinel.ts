@@ -31,6 +31,8 @@ export function scriptedSentinel(port: number, says: Says): Connection {
         String(term),
         'role-reported-time',
         '0',
+        'num-other-sentinels',
+        '2',
       ]
     },
   }
