@@ -1,13 +1,9 @@
 import { type Clock, type Timer } from '../../core/clock.ts'
 import { type Appended, type History } from '../session/entry.ts'
+import { fleetingPid } from '../session/fleeting-pid.ts'
 import { type Session } from '../session/session.ts'
 import { Fifo } from './fifo.ts'
 import { type Pending } from './pending.ts'
-
-/** A channel may be published to with history and without: these are two rows of numbers, hence two publishers. */
-export function fleetingPid(pid: string): string {
-  return `${pid}~`
-}
 
 /** What is sent together at most. */
 const BATCH = 512

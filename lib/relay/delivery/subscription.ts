@@ -1,6 +1,7 @@
 import { type Clock } from '../../core/clock.ts'
 import { sleep } from '../../core/sleep.ts'
 import { type Entry } from '../session/entry.ts'
+import { guarded } from '../session/guarded.ts'
 import { messageOf, type Message } from '../session/message.ts'
 import { type Mark, type Origin, originOf, type Position, trailOf } from '../session/position.ts'
 import { type Gap, type GapReason, type Slice } from '../session/session.ts'
@@ -265,12 +266,6 @@ export class Subscription implements Follower {
 
   /** What a listener throws hurts nobody else. */
   #guard(call: () => unknown): void {
-    try {
-      const answer = call()
-      if (answer instanceof Promise)
-        answer.catch((error: unknown) => this.#context.failed(error, this.channel))
-    } catch (error) {
-      this.#context.failed(error, this.channel)
-    }
+    guarded(call, (error) => this.#context.failed(error, this.channel))
   }
 }

@@ -1,4 +1,5 @@
 import { sleep } from '../../core/sleep.ts'
+import { guarded } from '../session/guarded.ts'
 import { type Message } from '../session/message.ts'
 import { type Member } from '../session/registry.ts'
 import { type Listening } from './bus.ts'
@@ -77,12 +78,6 @@ export class RoomWatch {
   }
 
   #guard(call: () => unknown): void {
-    try {
-      const answer = call()
-      if (answer instanceof Promise)
-        answer.catch((error: unknown) => this.#context.bus.failed(error, this.#channel))
-    } catch (error) {
-      this.#context.bus.failed(error, this.#channel)
-    }
+    guarded(call, (error) => this.#context.bus.failed(error, this.#channel))
   }
 }

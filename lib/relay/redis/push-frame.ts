@@ -1,8 +1,7 @@
+import { isFleetingPid } from '../session/fleeting-pid.ts'
 import { type Entry, type Pushed } from '../session/entry.ts'
 
 const BAR = 0x7c
-/** Ends the name of a publisher of what is in no log. */
-const FLEETING = '~'
 
 /**
  * What is published: `epoch|pid|`, then for each entry `offset|seq|length|` and as many bytes of body. The append script
@@ -26,7 +25,7 @@ export function readFrame(frame: Buffer, each: (entry: Pushed) => void): void {
   while (at < frame.length) {
     const [offset, seq, length] = [Number(word()), Number(word()), Number(word())]
     // Whoever may publish to Redis can publish anything. What is in no log is not checked against one.
-    const least = pid.endsWith(FLEETING) ? 0 : 1
+    const least = isFleetingPid(pid) ? 0 : 1
     const sound = isCount(offset, least) && isCount(seq, 1) && isCount(length, 0)
     if (!sound || at + length > frame.length) return
     each({ epoch, pid, offset, seq, body: frame.subarray(at, (at += length)) })

@@ -3,6 +3,7 @@ import { type Clock, type Timer } from '../../core/clock.ts'
 import { type GapEvent, type SubscribeOptions, type Subscription } from '../delivery/subscription.ts'
 import { type Hold } from '../presence/hold.ts'
 import { type Payload } from '../session/envelope.ts'
+import { guarded } from '../session/guarded.ts'
 import { type Message } from '../session/message.ts'
 import { type Position } from '../session/position.ts'
 import { type Owner } from '../session/registry.ts'
@@ -49,7 +50,7 @@ const TRY_AGAIN_LATER = 1013
 const REPLACED = 4409
 const ENDS = ['close', 'error'] as const
 /** Sockets that have a listener of errors for good. */
-const guarded = new WeakSet<RelaySocket>()
+const heard = new WeakSet<RelaySocket>()
 /** Milliseconds after which a full socket is looked at, in case it does not say when it has written. */
 const LOOK = 250
 
@@ -138,8 +139,8 @@ export class Attachment {
 
   /** Its errors stay harmless: without a listener, one would end the process. */
   #stopListening(): void {
-    if (!guarded.has(this.#socket)) this.#socket.on('error', () => {})
-    guarded.add(this.#socket)
+    if (!heard.has(this.#socket)) this.#socket.on('error', () => {})
+    heard.add(this.#socket)
     for (const event of ENDS) this.#socket.off?.(event, this.#ended)
   }
 
@@ -246,12 +247,7 @@ export class Attachment {
   }
 
   #guard(channel: string, call: () => unknown): void {
-    try {
-      const answer = call()
-      if (answer instanceof Promise) answer.catch((error: unknown) => this.#context.failed(error, channel))
-    } catch (error) {
-      this.#context.failed(error, channel)
-    }
+    guarded(call, (error) => this.#context.failed(error, channel))
   }
 }
 
